@@ -1,0 +1,229 @@
+"""The command `yolo-bac`: options to Settings, errors to exit codes. Nothing heavy is imported before a job runs."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from entrypoint import __version__, log, signals
+from entrypoint.errors import YoloBacError
+from entrypoint.log import LOG, LOG_FORMATS, LogFormat
+from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.settings import Settings
+
+_LISTS = {"--imgsz", "--img", "--img-size", "--classes"}
+_MAX_PIXELS = 1 << 28  # as many as an image of 16,384 × 16,384 has
+
+
+class _DetectPyCommand(click.Command):
+    """Takes lists as detect.py does, `--classes 0 2`, beside `--classes 0,2`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_joined(args)))
+
+
+def _joined(args: list[str]) -> Iterator[str]:
+    """Words that follow a list option, up to the next option, as one value."""
+    position = 0
+    while position < len(args):
+        word = args[position]
+        position += 1
+        yield word
+        if word in _LISTS:
+            values = []
+            while position < len(args) and not args[position].startswith("-"):
+                values.append(args[position])
+                position += 1
+            if values:
+                yield ",".join(values)
+
+
+class _ImageSize(click.ParamType[tuple[int, int]]):
+    name = "pixels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        parts = re.split(r"[,\s]+", str(value).strip())
+        if not all(part.strip().isdigit() and 1 <= int(part) <= 16384 for part in parts) or len(parts) > 2:
+            self.fail(f"{value!r} is not a size in pixels, or height and width (640 or 480 640)", param, ctx)
+        return int(parts[0]), int(parts[-1])
+
+
+class _BatchSize(click.ParamType[int | None]):
+    name = "auto|n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value in ("auto", None):
+            return None
+        if not str(value).isdigit() or not 1 <= int(value) <= 4096:
+            self.fail(f"{value!r} is neither 'auto' nor a number of images from 1 to 4096", param, ctx)
+        return int(value)
+
+
+class _Classes(click.ParamType[tuple[str, ...]]):
+    name = "ids or names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return tuple(part.strip() for part in str(value).split(",") if part.strip())
+
+
+_FRACTION = click.FloatRange(0, 1)
+
+
+@click.command(
+    cls=_DetectPyCommand,
+    context_settings={
+        "auto_envvar_prefix": "YOLO_BAC",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+)
+@click.option(
+    "--weights",
+    metavar="PATH",
+    help="Checkpoint: a file, a folder, or a file's name below /inputs. "
+    "Known by its content, whatever its name.  [default: what /inputs holds]",
+)
+@click.option(
+    "--source",
+    metavar="PATH",
+    help="Images: a file, a folder, a glob, or a text file of paths.  "
+    "[default: /datasets, else images in /inputs, else two bundled samples]",
+)
+@click.option(
+    "--data", metavar="PATH", hidden=True, help="Taken for detect.py's sake: the checkpoint brings its names."
+)
+@click.option(
+    "--imgsz",
+    "--img",
+    "--img-size",
+    type=_ImageSize(),
+    metavar="N [N]",
+    default="640",
+    show_default=True,
+    help="Size the network sees: of the longer side, or height and width.",
+)
+@click.option("--conf-thres", type=_FRACTION, default=0.25, show_default=True, help="Least confidence to report.")
+@click.option(
+    "--iou-thres",
+    type=_FRACTION,
+    default=0.45,
+    show_default=True,
+    help="Overlap above which NMS drops a box.",
+)
+@click.option(
+    "--max-det",
+    type=click.IntRange(1, 30000),
+    default=1000,
+    show_default=True,
+    help="Most detections an image.",
+)
+@click.option(
+    "--device",
+    default="",
+    metavar="cpu|N",
+    help="Where to run: cpu, or a GPU's number.  [default: a GPU if there is one]",
+)
+@click.option("--half", is_flag=True, help="FP16 on a GPU.")
+@click.option(
+    "--batch-size",
+    type=_BatchSize(),
+    default="auto",
+    show_default=True,
+    help="Images of one shape that go through the network together.",
+)
+@click.option("--classes", type=_Classes(), metavar="N|NAME ...", help="Report only these classes, by id or name.")
+@click.option("--agnostic-nms", is_flag=True, help="NMS across classes.")
+@click.option("--augment", is_flag=True, help="Test-time augmentation: three sizes, one mirrored.")
+@click.option("--save-txt", is_flag=True, help="Also write labels/<path>.txt in YOLO's format.")
+@click.option("--save-conf", is_flag=True, help="Confidences in those too.")
+@click.option("--save-crop", is_flag=True, help="Also cut out each detection: crops/<class>/<path>.")
+@click.option("--save-csv", is_flag=True, help="Also write predictions.csv.")
+@click.option("--nosave", is_flag=True, help="No annotated images.")
+@click.option(
+    "--line-thickness",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="Of the boxes, in pixels.",
+)
+@click.option("--hide-labels", is_flag=True, help="Boxes without labels.")
+@click.option("--hide-conf", is_flag=True, help="Labels without confidences.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default="/outputs",
+    show_default=True,
+    help="Folder of all runs.",
+)
+@click.option("--name", default="exp", show_default=True, help="This run's folder in it; exp2, exp3, … when taken.")
+@click.option("--exist-ok", is_flag=True, help="Write into that folder even when it is taken.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Continue an unfinished run with the same weights, source and settings.",
+)
+@click.option(
+    "--max-failures",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Images that may fail before the exit code is 5.",
+)
+@click.option("--demo", is_flag=True, help="Run the embedded demo: a tiny network on drawn scenes, without any mount.")
+@click.option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    default="text",
+    show_default=True,
+    help="Of the lines on stderr.",
+)
+@click.version_option(__version__, prog_name="yolo-bac")
+@click.pass_context
+def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, data: str | None, **options: Any) -> None:
+    """Detect objects with YOLOv5 in a batch of images.
+
+    Finds the weights under /inputs by their content, looks at every image of the source, and leaves annotated images,
+    JSON labels and a status in PROJECT/NAME. Options of YOLOv5's detect.py keep their names and meaning; each can also
+    be set as an environment variable (YOLO_BAC_CONF_THRES=0.4).
+    """
+    log.start(log_format)
+    with _exit_codes():
+        settings = Settings(**(_demo(ctx, options) if demo else options))
+        with signals.stoppable() as stopper:
+            _quiet_libraries()
+            from entrypoint import job  # torch: seconds that --help and a wrong option should not cost
+
+            code = job.run(settings, stopper)
+    sys.exit(code)
+
+
+def _demo(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
+    given = {name for name in options if ctx.get_parameter_source(name) != click.core.ParameterSource.DEFAULT}
+    embedded = {"weights": str(DEMO_WEIGHTS), "source": str(DEMO_SCENES), "imgsz": (DEMO_IMGSZ, DEMO_IMGSZ)}
+    return options | {name: value for name, value in embedded.items() if name not in given}
+
+
+def _quiet_libraries() -> None:
+    """Settings that libraries read once, when they are imported; the user's own stand."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MAX_PIXELS))
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except YoloBacError as error:
+        LOG.error("%s", error)
+        sys.exit(error.exit_code)
+
+
+def main() -> None:
+    """The console script."""
+    command(prog_name="yolo-bac")

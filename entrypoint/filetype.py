@@ -1,0 +1,193 @@
+"""What a file is, from its bytes. Names and suffixes are never asked: a download may have neither."""
+
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+HEAD_BYTES = 4096
+"""Bytes from the start of a file that `identify_head` wants to see."""
+
+_MAX_SAFETENSORS_HEADER = 100_000_000
+_ONNX_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
+_ONNX_GRAPH = 7
+_MAX_ONNX_FIELDS = 10_000
+# torch.save before 1.6 pickles this number first (torch.serialization.MAGIC_NUMBER), with protocol 2.
+_TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+Family = Literal["weights", "image", "video", "archive", "document", "empty", "damaged", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileType:
+    """`family` groups what a program can do with the file; `name` is a noun phrase for a message."""
+
+    family: Family
+    name: str
+
+
+TORCH = FileType("weights", "torch checkpoint")
+TORCH_LEGACY = FileType("weights", "torch checkpoint (legacy pickle)")
+TORCHSCRIPT = FileType("weights", "TorchScript model")
+ONNX = FileType("weights", "ONNX model")
+SAFETENSORS = FileType("weights", "safetensors file")
+EMPTY = FileType("empty", "an empty file")
+HTML = FileType("document", "an HTML page (the download brought a web page, not the file)")
+XML = FileType("document", "an XML document (the download brought an error message, not the file)")
+JSON = FileType("document", "a JSON document (the download brought an error message, not the file)")
+GIT_LFS = FileType("document", "a Git LFS pointer (run `git lfs pull` where it came from)")
+TRUNCATED_ZIP = FileType("damaged", "a zip archive without its end (the download was cut)")
+UNKNOWN = FileType("unknown", "of no known type")
+
+_MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
+    # signature, offset, type
+    (b"\xff\xd8\xff", 0, FileType("image", "JPEG image")),
+    (b"\x89PNG\r\n\x1a\n", 0, FileType("image", "PNG image")),
+    (b"GIF87a", 0, FileType("image", "GIF image")),
+    (b"GIF89a", 0, FileType("image", "GIF image")),
+    (b"WEBP", 8, FileType("image", "WebP image")),
+    (b"II*\x00", 0, FileType("image", "TIFF image")),
+    (b"MM\x00*", 0, FileType("image", "TIFF image")),
+    (b"II+\x00", 0, FileType("image", "TIFF image")),
+    (b"MM\x00+", 0, FileType("image", "TIFF image")),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", 0, FileType("image", "JPEG 2000 image")),
+    (b"\xff\x4f\xff\x51", 0, FileType("image", "JPEG 2000 image")),
+    (b"v/1\x01", 0, FileType("image", "OpenEXR image")),
+    (b"#?RADIANCE", 0, FileType("image", "Radiance HDR image")),
+    (b"#?RGBE", 0, FileType("image", "Radiance HDR image")),
+    (b"\x59\xa6\x6a\x95", 0, FileType("image", "Sun raster image")),
+    (b"ftypavif", 4, FileType("image", "AVIF image")),
+    (b"ftypavis", 4, FileType("image", "AVIF image")),
+    (b"ftypheic", 4, FileType("image", "HEIC image")),
+    (b"ftypheix", 4, FileType("image", "HEIC image")),
+    (b"ftypmif1", 4, FileType("image", "HEIF image")),
+    (b"AVI ", 8, FileType("video", "AVI video")),
+    (b"ftyp", 4, FileType("video", "MP4 or MOV video")),
+    (b"\x1a\x45\xdf\xa3", 0, FileType("video", "Matroska or WebM video")),
+    (b"\x00\x00\x01\xba", 0, FileType("video", "MPEG video")),
+    (b"FLV\x01", 0, FileType("video", "FLV video")),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0, FileType("video", "WMV video")),
+    (b"\x1f\x8b", 0, FileType("archive", "gzip archive")),
+    (b"BZh", 0, FileType("archive", "bzip2 archive")),
+    (b"\xfd7zXZ\x00", 0, FileType("archive", "xz archive")),
+    (b"\x28\xb5\x2f\xfd", 0, FileType("archive", "zstd archive")),
+    (b"7z\xbc\xaf\x27\x1c", 0, FileType("archive", "7z archive")),
+    (b"Rar!\x1a\x07", 0, FileType("archive", "RAR archive")),
+    (b"ustar", 257, FileType("archive", "tar archive")),
+    (b"%PDF-", 0, FileType("document", "a PDF document")),
+)
+_ZIP = FileType("archive", "zip archive")
+_BMP = FileType("image", "BMP image")
+_PNM = FileType("image", "Netpbm image")
+
+
+def identify(path: Path) -> FileType:
+    """The type of a regular file.
+
+    Raises OSError when the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        if head.startswith(b"PK\x03\x04"):
+            return _identify_zip(file)
+        found = identify_head(head)
+        if found is not UNKNOWN:
+            return found
+        size = file.seek(0, 2)
+        if _is_safetensors(head, size, file):
+            return SAFETENSORS
+        if _is_onnx(file, size):
+            return ONNX
+        return UNKNOWN
+
+
+def identify_head(head: bytes) -> FileType:
+    """The type of a file that starts with `head` (HEAD_BYTES of it), where its start alone tells."""
+    if not head:
+        return EMPTY
+    if head.startswith(_TORCH_LEGACY):
+        return TORCH_LEGACY
+    for signature, offset, kind in _MAGIC:
+        if head.startswith(signature, offset):
+            return kind
+    if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
+        return _BMP
+    if re.match(rb"P[1-7F]\s", head):
+        return _PNM
+    return _identify_text(head)
+
+
+def _identify_text(head: bytes) -> FileType:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    lowered = text[:512].lower()
+    if text.startswith(b"version https://git-lfs"):
+        return GIT_LFS
+    if lowered.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return HTML
+    if lowered.startswith(b"<?xml"):
+        return HTML if b"<html" in lowered else XML
+    if re.match(rb'(\{\s*("|\})|\[\s*("|\{|\[|\d|\]))', text):
+        return JSON
+    if b"\0" not in head and re.fullmatch(rb"[\t\n\r\x20-\x7e\x80-\xff]+", head):
+        try:
+            head.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if error.start < len(head) - 3:  # not merely a character cut by the end of the head
+                return UNKNOWN
+        return FileType("document", "plain text")
+    return UNKNOWN
+
+
+def _identify_zip(file: IO[bytes]) -> FileType:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {"/".join(name.split("/")[1:]) for name in archive.namelist()}
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return TRUNCATED_ZIP
+    if "data.pkl" in names:
+        return TORCHSCRIPT if "constants.pkl" in names else TORCH
+    return _ZIP
+
+
+def _is_safetensors(head: bytes, size: int, file: IO[bytes]) -> bool:
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{" or not 2 <= length <= min(size - 8, _MAX_SAFETENSORS_HEADER):
+        return False
+    file.seek(8)
+    try:
+        return isinstance(json.loads(file.read(length)), dict)
+    except ValueError:
+        return False
+
+
+def _is_onnx(file: IO[bytes], size: int) -> bool:
+    """ONNX is a bare protobuf ModelProto: its top-level fields must be walkable, known, and hold a graph."""
+    file.seek(0)
+    fields: set[int] = set()
+    for _ in range(_MAX_ONNX_FIELDS):
+        if file.tell() == size:
+            return _ONNX_GRAPH in fields
+        tag = _varint(file)
+        if tag is None or tag >> 3 not in _ONNX_FIELDS:
+            return False
+        fields.add(tag >> 3)
+        value = _varint(file)
+        if value is None or tag & 7 not in (0, 2):
+            return False
+        if tag & 7 == 2 and file.seek(value, 1) > size:
+            return False
+    return False
+
+
+def _varint(file: IO[bytes]) -> int | None:
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None

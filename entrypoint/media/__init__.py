@@ -1,0 +1,1 @@
+"""Media: what a source holds, and pixels from it."""

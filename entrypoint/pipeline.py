@@ -1,0 +1,109 @@
+"""Media to records: decoding and writing on threads beside the detector, batches by shape across the whole stream."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead
+from entrypoint.detector import Detector
+from entrypoint.letterbox import Letterbox
+from entrypoint.media.decode import read_image
+from entrypoint.media.scan import Medium
+from entrypoint.records import Detections, Failure, Record, detection_record, failure_record
+from entrypoint.recordstore import RecordStore
+from entrypoint.writers.base import ImageWriter, Looked
+
+# Decoded images that may wait for company of their shape, all together.
+_WAITING_BYTES = 512 << 20
+_AHEAD_PER_THREAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An image on its way to the detector: `image` HWC uint8 BGR upright, `pixels` the same letterboxed."""
+
+    medium: Medium
+    image: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
+    letterbox: Letterbox
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is to be written about a medium; the image is there unless it failed."""
+
+    medium: Medium
+    image: NDArray[np.uint8] | None
+    outcome: Detections | Failure
+
+
+class Pipeline:
+    """Looks at media and leaves a record and the asked-for files of each."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        writers: Sequence[ImageWriter],
+        store: RecordStore,
+        names: tuple[str, ...],
+        *,
+        batch_size: int,
+        threads: int,
+    ) -> None:
+        self._detector, self._writers, self._store, self._names = detector, writers, store, names
+        self._batch_size, self._threads = batch_size, threads
+
+    def run(self, media: Iterable[Medium], on_record: Callable[[Record], None]) -> None:
+        """Process all media; `on_record` hears of each record once it is on disk. Raises OutputError."""
+        lock, ahead = threading.Lock(), self._threads * _AHEAD_PER_THREAD
+
+        def write(answer: _Answer) -> None:
+            record = self._write(answer)
+            with lock:
+                on_record(record)
+
+        output = BackgroundCalls(write, self._threads, ahead + self._batch_size)
+        buckets: ShapeBuckets[_Ready] = ShapeBuckets(self._batch_size, _WAITING_BYTES)
+        try:
+            for prepared in map_ahead(self._prepare, media, self._threads, ahead):
+                if isinstance(prepared, _Answer):
+                    output.submit(prepared)
+                    continue
+                weight = prepared.image.nbytes + prepared.pixels.nbytes
+                if batch := buckets.add(prepared.letterbox.shape, prepared, weight):
+                    self._detect(batch, output)
+            for batch in buckets.drain():
+                self._detect(batch, output)
+        except BaseException:
+            output.abandon()
+            raise
+        output.close()
+
+    def _prepare(self, medium: Medium) -> _Ready | _Answer:
+        image = medium.failure or read_image(medium.path)
+        if isinstance(image, Failure):
+            return _Answer(medium, None, image)
+        height, width, _ = image.shape
+        letterbox = self._detector.letterbox(width, height)
+        return _Ready(medium, image, letterbox.apply(image), letterbox)
+
+    def _detect(self, batch: list[_Ready], output: BackgroundCalls[_Answer]) -> None:
+        outcomes = self._detector.detect([ready.pixels for ready in batch], [ready.letterbox for ready in batch])
+        for ready, outcome in zip(batch, outcomes, strict=True):
+            output.submit(_Answer(ready.medium, ready.image, outcome))
+
+    def _write(self, answer: _Answer) -> Record:
+        file = answer.medium.file
+        if isinstance(answer.outcome, Failure) or answer.image is None:
+            failure = answer.outcome if isinstance(answer.outcome, Failure) else Failure("damaged", "no image")
+            record = failure_record(file, failure)
+        else:
+            for writer in self._writers:
+                writer.write(Looked(file, answer.image, answer.outcome))
+            height, width, _ = answer.image.shape
+            record = detection_record(file, width, height, answer.outcome, self._names)
+        self._store.save(record)
+        return record

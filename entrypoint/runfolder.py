@@ -1,0 +1,146 @@
+"""The folder of one run: claimed for this process alone, files appearing whole or not at all."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Self
+
+from entrypoint.errors import OutputError
+
+STATUS = "status.json"
+_SCRATCH = ".partial"
+_NAME_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`<project>/<name>`, locked by this process; `continued` when it holds results of an unfinished equal run."""
+
+    path: Path
+    continued: bool
+    _lock: int
+
+    @classmethod
+    def claim(cls, project: Path, name: str, identity: dict[str, Any], *, exist_ok: bool, resume: bool) -> Self:
+        """Take the first of `name`, `name2`, `name3`, … that is new, or an unfinished run of the same `identity`.
+
+        With `exist_ok` the first one is taken whatever it holds. Raises OutputError when it cannot be written.
+        """
+        with _output_errors(project):
+            project.mkdir(parents=True, exist_ok=True)
+            number = 1
+            while True:
+                path = project / (name if number == 1 else f"{name}{number}")
+                claimed = cls._try(path, identity, exist_ok=exist_ok, resume=resume)
+                if claimed is not None:
+                    return claimed
+                number += 1
+
+    @classmethod
+    def _try(cls, path: Path, identity: dict[str, Any], *, exist_ok: bool, resume: bool) -> Self | None:
+        try:
+            path.mkdir(parents=True)
+            fresh = True
+        except FileExistsError:
+            fresh = path.is_dir() and not any(path.iterdir())
+        if not path.is_dir():
+            return None
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        except OSError:  # a file system without locks: nothing to hold on to
+            pass
+        continued = not fresh and resume and _is_unfinished(path, identity)
+        if not (fresh or continued or exist_ok):
+            os.close(lock)
+            return None
+        shutil.rmtree(path / _SCRATCH, ignore_errors=True)
+        (path / _SCRATCH).mkdir()
+        return cls(path, continued, lock)
+
+    def file(self, folder: str, file: str, suffix: str = "") -> Path:
+        """Where `folder/<file><suffix>` goes; names too long for a file system end in a hash instead."""
+        relative = PurePosixPath(file + suffix)
+        return self.path / folder / Path(*(_fitting(part, suffix) for part in relative.parts))
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Make `path` hold `data`, in one step. Raises OutputError."""
+        with self.open(path) as file:
+            file.write(data)
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[IO[bytes]]:
+        """A file to write that becomes `path` when the block ends, and vanishes when it raises."""
+        with _output_errors(path):
+            descriptor, temporary = tempfile.mkstemp(dir=self.path / _SCRATCH)
+            try:
+                with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+                    yield file
+                    os.fchmod(file.fileno(), 0o644)
+                _replace(temporary, path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def write_json(self, name: str, value: object) -> None:
+        """`name` in the run folder as indented JSON."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        self.write(self.path / name, text.encode() + b"\n")
+
+    def clear(self) -> None:
+        """Remove what has not become a file."""
+        shutil.rmtree(self.path / _SCRATCH, ignore_errors=True)
+
+    def close(self) -> None:
+        """Clear, and let others claim the folder."""
+        self.clear()
+        os.close(self._lock)
+
+
+def _replace(temporary: str, path: Path) -> None:
+    try:
+        os.replace(temporary, path)  # noqa: PTH105
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, path)  # noqa: PTH105
+
+
+def _fitting(part: str, suffix: str) -> str:
+    if len(part.encode()) <= _NAME_MAX:
+        return part
+    kept = part.encode()[: _NAME_MAX - 20 - len(suffix)].decode("utf-8", "ignore")
+    return f"{kept}~{hashlib.sha256(part.encode()).hexdigest()[:16]}{suffix}"
+
+
+def _is_unfinished(path: Path, identity: dict[str, Any]) -> bool:
+    try:
+        status = json.loads((path / STATUS).read_bytes())
+        return bool(status["state"] != "finished" and status["identity"] == identity)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                f"no space left for {path}: give the output folder more room and run the same command again"
+            ) from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; expected a writable output folder: mount one at /outputs "
+            '(`-v "$PWD/outputs:/outputs"`, on Bacalhau `-o outputs:/outputs -p ipfs`) or choose one with --project'
+        ) from error

@@ -1,0 +1,59 @@
+"""SIGTERM, SIGINT and SIGHUP: end within a moment, with everything finished so far on disk.
+
+A Python signal handler waits for the current C call, which on a CPU can be a batch's whole forward pass, while a node
+gives one second. So the signals are blocked in all threads, and one thread does nothing but wait for them.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from entrypoint.errors import EXIT_SIGNAL
+
+_STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_POLL_SECONDS = 0.05
+
+LastWords = Callable[[signal.Signals], None]
+
+
+class Stopper:
+    """What to do when a stop signal comes; the job sets `last_words` once there is something to say.
+
+    They run beside the work they end, so files must be replaced in one step, and should take well under a second.
+    """
+
+    def __init__(self) -> None:
+        self.last_words: LastWords = lambda caught: None
+
+
+@contextmanager
+def stoppable() -> Iterator[Stopper]:
+    """While the block runs, a stop signal speaks the last words and ends the process with 128 + its number.
+
+    Threads started inside the block inherit the blocked signals, so it should begin before any library starts some.
+    """
+    stopper, done = Stopper(), threading.Event()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    waiter = threading.Thread(target=_wait, args=(stopper, done), name="signals", daemon=True)
+    waiter.start()
+    try:
+        yield stopper
+    finally:
+        done.set()
+        waiter.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait(stopper: Stopper, done: threading.Event) -> None:
+    while not done.is_set():
+        caught = signal.sigtimedwait(_STOPPING, _POLL_SECONDS)
+        if caught is None:
+            continue
+        try:
+            stopper.last_words(signal.Signals(caught.si_signo))
+            sys.stderr.flush()
+        finally:
+            os._exit(EXIT_SIGNAL + caught.si_signo)

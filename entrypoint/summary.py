@@ -1,0 +1,33 @@
+"""The last word on stdout: under 2 KB, the most important line first."""
+
+from pathlib import Path
+
+from entrypoint.status import Counts
+
+_MAX_BYTES = 2000
+_SHOWN_FAILURES = 5
+_MAX_LINE = 200
+
+
+def verdict(counts: Counts) -> str:
+    """One line on how it went."""
+    if not counts.total:
+        return "Nothing to do: the source holds no media."
+    images = f"{counts.total} image{'s' * (counts.total != 1)}"
+    found = f"{counts.detections} detection{'s' * (counts.detections != 1)}"
+    if counts.failed:
+        return f"{counts.failed} of {images} failed; {found} in the other {counts.done}."
+    return f"{images}, {found}."
+
+
+def summary(counts: Counts, path: Path, seconds: float) -> str:
+    """What is printed when a run ends."""
+    lines = [verdict(counts), f"Results: {path}"]
+    if counts.reused:
+        lines.append(f"Continued: {counts.reused} were done before.")
+    if counts.failed:
+        lines += [f"  {line[:_MAX_LINE]}" for line in counts.failed_files[:_SHOWN_FAILURES]]
+        if counts.failed > _SHOWN_FAILURES:
+            lines.append(f"  and {counts.failed - _SHOWN_FAILURES} more, in status.json")
+    lines.append(f"Time: {seconds:.1f} s.")
+    return "\n".join(lines).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"

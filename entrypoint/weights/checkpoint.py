@@ -1,0 +1,62 @@
+"""A classic YOLOv5 checkpoint, ready to run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.errors import NotADetectorError, WeightsError
+from entrypoint.model.network import Network
+from entrypoint.weights.build import build_network
+from entrypoint.weights.pickled import Node, read_checkpoint
+
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """`network` float32 on the CPU; `names` by class id."""
+
+    network: Network
+    names: tuple[str, ...]
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Load a checkpoint of YOLOv5 v3.0 to v7.0; its EMA weights, where it has them. Nothing in it is run.
+
+    Raises WeightsError, or one of its kinds, with the path in the message.
+    """
+    try:
+        network, names = build_network(_model_of(read_checkpoint(path)))
+        return Checkpoint(network, _class_names(names, classes=network.classes))
+    except WeightsError as error:
+        message = str(error)
+        raise type(error)(message if message.startswith(path.name) else f"{path.name}: {message}") from error
+    except RecursionError as error:
+        raise WeightsError(f"{path.name}: its layers contain themselves") from error
+
+
+def _model_of(content: object) -> Node:
+    if isinstance(content, dict):
+        for key in ("ema", "model"):
+            if isinstance(content.get(key), Node):
+                return content[key]  # type: ignore[no-any-return]
+        keys = ", ".join(str(key)[:40] for key in list(content)[:5])
+        raise NotADetectorError(
+            f"holds no model, only {len(content)} entries ({keys}, …); expected a whole YOLOv5 checkpoint as train.py "
+            "saves it, not a state_dict."
+        )
+    if isinstance(content, Node):
+        return content
+    raise NotADetectorError(f"holds a {type(content).__name__}, not a YOLOv5 checkpoint")
+
+
+def _class_names(names: object, classes: int) -> tuple[str, ...]:
+    """Names as a list or a dict by id, made printable; a class without one is called by its id."""
+    if isinstance(names, (list, tuple)):
+        names = dict(enumerate(names))
+    known = names if isinstance(names, dict) else {}
+    return tuple(_printable(known.get(index, f"class{index}")) for index in range(classes))
+
+
+def _printable(name: object) -> str:
+    text = "".join(character if character.isprintable() else "�" for character in str(name)[:_MAX_NAME])
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,171 @@
+"""Which file is the checkpoint: by content, wherever it lies and whatever it is called."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.errors import NotADetectorError, WeightsError
+from entrypoint.filetype import GIT_LFS, HTML, TORCH, TORCH_LEGACY, XML, FileType, identify
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file that holds a model."""
+
+    path: Path
+    kind: FileType
+    size: int
+    sha256: str
+
+
+def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
+    """The one checkpoint to use.
+
+    `wanted` is a file, a folder, or the name of a file below one of `places`; without it the first of `places` that
+    holds a candidate is taken. Raises WeightsError when there is none, or several different ones.
+    """
+    roots = _roots(wanted, places)
+    seen: list[tuple[Path, FileType | str]] = []
+    for root in roots:
+        here = [(path, _identify(path)) for path in _files(root)]
+        seen += here
+        candidates = _distinct((path, kind) for path, kind in here if _family(kind) == "weights")
+        if len(candidates) == 1:
+            return _runnable(candidates[0])
+        if candidates:
+            raise WeightsError(_several(root, candidates))
+        if _was_meant_as_weights(here):
+            break
+    raise WeightsError(_none(wanted, roots, seen))
+
+
+def _family(kind: FileType | str) -> str | None:
+    return kind.family if isinstance(kind, FileType) else None
+
+
+def _was_meant_as_weights(found: list[tuple[Path, FileType | str]]) -> bool:
+    """Whether a place without a candidate holds a failed one, so that other weights would be a silent surprise."""
+    if any(_family(kind) == "damaged" or kind in (HTML, XML, GIT_LFS) for _, kind in found):
+        return True
+    return bool(found) and not any(_family(kind) in ("image", "video", "archive") for _, kind in found)
+
+
+def _roots(wanted: str | None, places: Sequence[Path]) -> list[Path]:
+    if wanted is None:
+        return [place for place in places if os.path.lexists(place)]
+    if os.path.lexists(wanted):
+        return [Path(wanted)]
+    named = [path for place in places for path in _files(place) if path.name == wanted or path.match(wanted)]
+    if not named:
+        looked = " or ".join(str(place) for place in places)
+        raise WeightsError(f"--weights {wanted}: no such file, nor one of that name under {looked}")
+    return named
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Regular files at or below `root`, links followed, each real folder once."""
+    if not root.is_dir():
+        yield root
+        return
+    entered: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        folders.sort()
+        yield from (Path(folder, file) for file in sorted(files))
+
+
+def _identify(path: Path) -> FileType | str:
+    """The type of a file, or why it cannot be told."""
+    try:
+        if not path.is_file():
+            return "a link to nothing" if path.is_symlink() else "not a regular file"
+        return identify(path)
+    except OSError as error:
+        return f"not readable ({error.strerror})"
+
+
+def _distinct(candidates: Iterable[tuple[Path, FileType | str]]) -> list[Weights]:
+    """The candidates, one for each content."""
+    found: dict[str, Weights] = {}
+    for path, kind in candidates:
+        try:
+            digest, size = _sha256(path), path.stat().st_size
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+        if isinstance(kind, FileType):
+            found.setdefault(digest, Weights(path, kind, size, digest))
+    return list(found.values())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _runnable(weights: Weights) -> Weights:
+    if weights.kind in (TORCH, TORCH_LEGACY):
+        return weights
+    raise NotADetectorError(
+        f"{weights.path}: {_article(weights.kind.name)}; expected a YOLOv5 checkpoint as train.py saves it (the .pt "
+        "file this was exported from)"
+    )
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def _several(root: Path, candidates: list[Weights]) -> str:
+    rows = [
+        f"  {weights.path}  {weights.size} bytes  sha256 {weights.sha256[:12]}…  {weights.kind.name}{_classes(weights)}"
+        for weights in candidates[:_SHOWN]
+    ]
+    more = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
+    advice = f"choose one with --weights, for example: --weights {candidates[0].path}"
+    return "\n".join([f"{len(candidates)} models under {root}, expected one; {advice}", *rows, *more])
+
+
+def _classes(weights: Weights) -> str:
+    if weights.kind not in (TORCH, TORCH_LEGACY):
+        return ""
+    from entrypoint.weights.checkpoint import (
+        load_checkpoint,
+    )  # torch, for a listing that hardly any run needs
+
+    try:
+        return f", {len(load_checkpoint(weights.path).names)} classes"
+    except WeightsError:
+        return ", not loadable"
+
+
+def _none(wanted: str | None, roots: list[Path], seen: list[tuple[Path, FileType | str]]) -> str:
+    expected = "expected a YOLOv5 checkpoint (.pt), under any name"
+    if not roots:
+        return (
+            f"no weights: there is no /inputs; {expected}. Mount one there "
+            '(`-v "$PWD/yolov5s.pt:/inputs/yolov5s.pt:ro"`, on Bacalhau `-i https://…/yolov5s.pt`), '
+            "name one with --weights, or try --demo"
+        )
+    if not seen:
+        return f"no weights: {roots[0]} is an empty folder; {expected}"
+    if len(seen) == 1:
+        path, kind = seen[0]
+        return f"no weights: {path} is {_what(kind)}; {expected}"
+    rows = [f"  {path}: {_what(kind)}" for path, kind in seen[:_SHOWN]]
+    more = [f"  and {len(seen) - _SHOWN} more"] if len(seen) > _SHOWN else []
+    where = wanted or ", ".join(str(root) for root in roots)
+    return "\n".join([f"no weights among the {len(seen)} files under {where}; {expected}. Found:", *rows, *more])
+
+
+def _what(kind: FileType | str) -> str:
+    if isinstance(kind, str):
+        return kind
+    return kind.name if kind.family in ("document", "empty", "damaged", "unknown") else _article(kind.name)

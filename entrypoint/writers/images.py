@@ -1,0 +1,46 @@
+"""images/<path>: the input with its detections drawn on it."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.draw import DrawOptions, annotate
+from entrypoint.filetype import identify_head
+from entrypoint.media.scan import IMAGE_SUFFIXES
+from entrypoint.runfolder import RunFolder
+from entrypoint.settings import Settings
+from entrypoint.writers.base import ImageWriter, Looked
+
+
+class AnnotatedWriter(ImageWriter):
+    """In the input's own format; one that OpenCV cannot write, or a name without suffix, gets `.jpg` behind it."""
+
+    @classmethod
+    def wanted(cls, settings: Settings) -> bool:
+        return not settings.nosave
+
+    def write(self, looked: Looked) -> None:
+        options = DrawOptions(self.settings.line_thickness, self.settings.hide_labels, self.settings.hide_conf)
+        canvas = annotate(looked.image, looked.found, self.names, options)
+        write_image(self.folder, "images", looked.file, canvas)
+
+
+def write_image(folder: RunFolder, where: str, file: str, image: NDArray[np.uint8]) -> None:
+    """Encode `image` as its name says and write it below `where`. JPEG at OpenCV's quality of 95."""
+    suffix = "." + file.rpartition(".")[2].lower()
+    candidates = [(suffix, "")] if suffix in IMAGE_SUFFIXES else []
+    for encoding, added in [*candidates, (".jpg", ".jpg"), (".png", ".png")]:
+        encoded = _encode(encoding, image)
+        if encoded:
+            folder.write(folder.file(where, file, added), encoded)
+            return
+
+
+def _encode(suffix: str, image: NDArray[np.uint8]) -> bytes | None:
+    """The file's bytes, None where OpenCV does not write the format, or not an image of this size."""
+    try:
+        done, encoded = cv2.imencode(suffix, image)
+    except cv2.error:
+        return None
+    data = encoded.tobytes() if done else b""
+    return data if identify_head(data[:4096]).family == "image" else None
