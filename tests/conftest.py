@@ -1,0 +1,71 @@
+"""Fixtures: real weights and photographs where they are at hand, and the command run as a user runs it."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoint.cli import command
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder with real weights, photographs and detect.py's detections."""
+    folder = os.environ.get("YOLO_BAC_TEST_DATA")
+    if not folder:
+        pytest.skip("YOLO_BAC_TEST_DATA names no folder of real weights and photographs")
+    return Path(folder)
+
+
+@pytest.fixture
+def yolo_bac() -> Callable[..., Ended]:
+    """Run the command in this process; torch is imported once for all tests."""
+
+    def run(*args: object) -> Ended:
+        out, err = io.StringIO(), io.StringIO()
+        code = 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                command.main([str(arg) for arg in args], prog_name="yolo-bac")
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+def start(*args: object, **options: Any) -> "subprocess.Popen[str]":
+    """Start the command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "entrypoint", *map(str, args)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def records(run: Path) -> dict[str, dict[str, Any]]:
+    """The records of a run by file, from predictions.json."""
+    images = json.loads((run / "predictions.json").read_bytes())["images"]
+    return {record["file"]: record for record in images}
