@@ -8,6 +8,7 @@ then built from the nodes by `entrypoint.weights.build`, which checks every valu
 Not covered: checkpoints of the `ultralytics` package (YOLOv8 and later, yolov5u), which pickle other classes.
 """
 
+import _compat_pickle
 import pickle
 import pickletools
 import warnings
@@ -183,9 +184,10 @@ def _globals(file: IO[bytes]) -> Iterator[str]:
     memo: dict[int, str] = {}
     for opcode, argument, _ in pickletools.genops(file):
         if opcode.name in ("GLOBAL", "INST"):
-            yield _modern(str(argument).replace(" ", ".", 1))
+            module, _, name = str(argument).partition(" ")
+            yield _modern(module, name)
         elif opcode.name == "STACK_GLOBAL":
-            yield _modern(".".join(strings[-2:]))
+            yield _modern(*strings[-2:])
         elif "UNICODE" in opcode.name or "STRING" in opcode.name:
             strings.append(str(argument))
         elif opcode.name == "MEMOIZE" and strings:
@@ -196,6 +198,6 @@ def _globals(file: IO[bytes]) -> Iterator[str]:
             strings.append(memo[argument])
 
 
-def _modern(name: str) -> str:
-    module, _, attribute = name.partition(".")
-    return f"builtins.{attribute}" if module == "__builtin__" else name
+def _modern(module: str, name: str) -> str:
+    """Protocol 2 writes the names of Python 2's modules: `__builtin__` for builtins, `commands` for subprocess."""
+    return f"{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}"

@@ -1,0 +1,199 @@
+"""A checkpoint that wants to do anything is refused before it does; a canary file shows whether it did."""
+
+import builtins
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
+from entrypoint.samples import DEMO_SCENES
+from entrypoint.weights.checkpoint import load_checkpoint
+from entrypoint.weights.pickled import imports
+from tests.classic import Attack, save_classic, tiny_model, tiny_names
+from tests.conftest import Ended
+
+
+class Allowed(nn.Module):
+    """Pickled under an allowed name; what it pickles beside its name is the attack."""
+
+    payload: object = None
+
+    def __reduce_ex__(self, protocol: object) -> object:
+        return self.payload
+
+
+def direct(canary: Path) -> object:
+    return {"model": Attack(os.system, f"touch {canary}")}
+
+
+def evaluated(canary: Path) -> object:
+    return {"model": Attack(eval, f"open({str(canary)!r}, 'w')")}
+
+
+def spawned(canary: Path) -> object:
+    return {"model": Attack(subprocess.Popen, ["touch", str(canary)])}
+
+
+def torch_loads_it_again(canary: Path) -> object:
+    torch.save(Attack(os.system, f"touch {canary}"), canary.with_suffix(".inner"))
+    return {"model": Attack(torch.load, str(canary.with_suffix(".inner")), None, None)}
+
+
+def in_the_state_of_an_allowed_name(canary: Path) -> object:
+    model = tiny_model()
+    model.extra = Attack(os.system, f"touch {canary}")  # type: ignore[assignment]
+    return {"model": model}
+
+
+def as_a_forward_hook(canary: Path) -> object:
+    model = tiny_model()
+    model._forward_hooks[0] = Attack(builtins.exec, f"open({str(canary)!r}, 'w')")  # type: ignore[assignment]
+    return {"model": model}
+
+
+def as_arguments_of_an_allowed_name(canary: Path) -> object:
+    layer = Allowed()
+    layer.payload = (Allowed, (Attack(os.system, f"touch {canary}"),))
+    return {"model": layer}
+
+
+def as_what_setstate_of_an_allowed_name_gets(canary: Path) -> object:
+    layer = Allowed()
+    layer.payload = (Allowed, (), Attack(os.system, f"touch {canary}"))
+    return {"model": layer}
+
+
+ATTACKS = [
+    direct,
+    evaluated,
+    spawned,
+    torch_loads_it_again,
+    in_the_state_of_an_allowed_name,
+    as_a_forward_hook,
+    as_arguments_of_an_allowed_name,
+    as_what_setstate_of_an_allowed_name_gets,
+]
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    return tmp_path / "canary"
+
+
+def save_attack(content: object, path: Path, **options: object) -> None:
+    save_classic(content, path, tiny_names() | {Allowed: "models.common.C3TR"}, **options)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_refused_and_nothing_runs(
+    attack: Callable[[Path], object], legacy: bool, canary: Path, tmp_path: Path, yolo_bac: Callable[..., Ended]
+) -> None:
+    weights = tmp_path / "in" / "weights"
+    weights.parent.mkdir()
+    save_attack(attack(canary), weights, _use_new_zipfile_serialization=not legacy)
+    assert not canary.exists()
+    ended = yolo_bac("--weights", weights, "--source", DEMO_SCENES, "--project", tmp_path / "out")
+    assert not canary.exists()
+    assert not (tmp_path / "out").exists()
+    assert (ended.code, ended.stdout) == (3, "")
+    assert ended.stderr.startswith("yolo-bac: error: weights: refused")
+
+
+@pytest.mark.parametrize("attack", [direct, in_the_state_of_an_allowed_name], ids=lambda attack: attack.__name__)
+def test_the_attacks_are_live(attack: Callable[[Path], object], canary: Path, tmp_path: Path) -> None:
+    save_attack(attack(canary), tmp_path / "weights")
+    code = (
+        "import sys, torch; from types import ModuleType; from scripts.training import network\n"
+        "for home in ('models', 'models.common', 'models.yolo'): sys.modules[home] = network\n"
+        f"torch.load({str(tmp_path / 'weights')!r}, weights_only=False)"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, capture_output=True)
+    assert canary.exists()
+
+
+def test_the_refusal_lists_what_it_wanted(tmp_path: Path, canary: Path) -> None:
+    model = tiny_model()
+    model.a = Attack(os.system, f"touch {canary}")  # type: ignore[assignment]
+    model.b = Attack(subprocess.Popen, ["touch", str(canary)])  # type: ignore[assignment]
+    save_attack({"model": model}, tmp_path / "weights")
+    with pytest.raises(UnsafeWeightsError, match=r"wants to import posix\.system, subprocess\.Popen\.") as caught:
+        load_checkpoint(tmp_path / "weights")
+    assert caught.value.exit_code == 3
+
+
+def test_protocol_4_names_are_listed_too(tmp_path: Path, canary: Path) -> None:
+    torch.save(Attack(os.system, f"touch {canary}"), tmp_path / "weights", pickle_protocol=4)
+    assert "posix.system" in imports(tmp_path / "weights")
+    with pytest.raises(UnsafeWeightsError):
+        load_checkpoint(tmp_path / "weights")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("models.yolo.SegmentationModel", "segmentation"),
+        ("models.yolo.ClassificationModel", "classification"),
+    ],
+)
+def test_other_tasks_are_refused_by_name(tmp_path: Path, name: str, task: str) -> None:
+    model = tiny_model()
+    save_classic({"model": model}, tmp_path / "weights", tiny_names() | {type(model): name})
+    with pytest.raises(NotADetectorError, match=f"a YOLOv5 {task} checkpoint"):
+        load_checkpoint(tmp_path / "weights")
+
+
+def test_ultralytics_checkpoints_are_told_apart(tmp_path: Path) -> None:
+    model = tiny_model()
+    names = {type(model): "ultralytics.nn.tasks.DetectionModel"}
+    save_classic({"model": model}, tmp_path / "weights", tiny_names() | names)
+    with pytest.raises(NotADetectorError, match="a checkpoint of the ultralytics package"):
+        load_checkpoint(tmp_path / "weights")
+
+
+def test_a_state_dict_is_told_apart(tmp_path: Path) -> None:
+    torch.save(tiny_model().state_dict(), tmp_path / "weights")
+    with pytest.raises(NotADetectorError, match="not a state_dict"):
+        load_checkpoint(tmp_path / "weights")
+
+
+def test_an_archive_that_declares_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "weights", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(50_000_000))
+    with pytest.raises(WeightsError, match="declares 50000000 bytes"):
+        load_checkpoint(tmp_path / "weights")
+
+
+def test_a_tensor_that_claims_more_values_than_it_has_is_refused(tmp_path: Path) -> None:
+    model = tiny_model()
+    conv = model.model[0].conv  # type: ignore[union-attr]
+    conv.weight = nn.Parameter(torch.zeros(1).expand(1 << 15, 1 << 15, 1, 1))  # type: ignore[union-attr]
+    save_classic({"model": model}, tmp_path / "weights", tiny_names())
+    with pytest.raises(WeightsError, match="does not hold the values it claims"):
+        load_checkpoint(tmp_path / "weights")
+
+
+def test_layers_that_contain_themselves_are_refused(tmp_path: Path) -> None:
+    model = tiny_model()
+    block = model.model[2]
+    block._modules["m"] = block  # type: ignore[index, union-attr]
+    save_classic({"model": model}, tmp_path / "weights", tiny_names())
+    with pytest.raises(WeightsError, match="contain themselves"):
+        load_checkpoint(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.6, 0.95])
+def test_a_cut_download_is_refused(tmp_path: Path, keep: float) -> None:
+    save_classic({"model": tiny_model()}, tmp_path / "whole", tiny_names())
+    data = (tmp_path / "whole").read_bytes()
+    (tmp_path / "cut").write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(WeightsError):
+        load_checkpoint(tmp_path / "cut")
