@@ -26,11 +26,10 @@ def save_classic(content: object, path: Path, names: Mapping[type, str], **optio
             homes.setdefault(package, ModuleType(package))
         setattr(homes[home], name, aliases[kind])
     renamed = [(m, type(m)) for root in _roots(content) for m in root.modules() if type(m) in aliases]
-    missing = {name: module for name, module in homes.items() if name not in sys.modules}
     try:
         for module, kind in renamed:
             module.__class__ = aliases[kind]
-        with patch.dict(sys.modules, missing), warnings.catch_warnings():
+        with patch.dict(sys.modules, homes), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the legacy format looks for the source of classes
             torch.save(content, path, **options)
     finally:

@@ -129,6 +129,16 @@ def test_the_refusal_lists_what_it_wanted(tmp_path: Path, canary: Path) -> None:
     assert caught.value.exit_code == 3
 
 
+def test_what_is_wrong_is_said_when_no_name_is(tmp_path: Path) -> None:
+    layer = Allowed()
+    layer.payload = (Allowed, (1,))
+    save_attack({"model": layer}, tmp_path / "weights")
+    with pytest.raises(
+        UnsafeWeightsError, match=r"nothing in it was run: models\.common\.C3TR is called with arguments"
+    ):
+        load_checkpoint(tmp_path / "weights")
+
+
 def test_protocol_4_names_are_listed_too(tmp_path: Path, canary: Path) -> None:
     torch.save(Attack(os.system, f"touch {canary}"), tmp_path / "weights", pickle_protocol=4)
     assert "posix.system" in imports(tmp_path / "weights")

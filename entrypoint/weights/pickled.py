@@ -20,6 +20,7 @@ from typing import IO, Any, ClassVar
 import torch
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
+from entrypoint.weights.legacy import read_legacy
 
 _COMMON = (
     "Conv DWConv DWConvTranspose2d TransformerLayer TransformerBlock Bottleneck BottleneckCSP CrossConv C3 C3x C3TR "
@@ -57,7 +58,6 @@ class Node:
     """An object of the checkpoint: the class name it was pickled under and the state it was given, inert."""
 
     pickled_name: ClassVar[str] = ""
-    dump_patches: ClassVar[bool] = False  # asked for by torch's loader of legacy checkpoints
     state: dict[str, Any]
 
     def __init__(self, *args: object) -> None:
@@ -113,12 +113,14 @@ def read_checkpoint(path: Path) -> object:
     another kind of model, WeightsError when it cannot be read.
     """
     try:
+        if not zipfile.is_zipfile(path):
+            return read_legacy(path, ALLOWED)
         _refuse_bomb(path)
         with (
             torch.serialization.safe_globals([(kind, name) for name, kind in ALLOWED.items()]),
             warnings.catch_warnings(),
         ):
-            warnings.simplefilter("ignore")  # of class sources that legacy checkpoints bring along
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
@@ -128,8 +130,6 @@ def read_checkpoint(path: Path) -> object:
 
 def _refuse_bomb(path: Path) -> None:
     """Torch stores tensors uncompressed, so members that add up to more than the file are a trick."""
-    if not zipfile.is_zipfile(path):
-        return
     with zipfile.ZipFile(path) as archive:
         declared = sum(member.file_size for member in archive.infolist())
     size = path.stat().st_size
@@ -145,7 +145,10 @@ def _refusal(path: Path, error: Exception) -> WeightsError:
         wanted = sorted(name for name in imports(path) if name not in ALLOWED and not _safe_for_torch(name))
     except Exception:  # noqa: BLE001 - the listing is a courtesy; a pickle too broken to list is merely unreadable
         wanted = []
-    detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    # torch explains itself at length; what it stumbled over stands behind these words.
+    detail = (
+        str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0][:200] or type(error).__name__
+    )
     if not wanted:
         if isinstance(error, pickle.UnpicklingError):
             return UnsafeWeightsError(f"{path.name}: refused, and nothing in it was run: {detail}")
