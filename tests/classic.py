@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from scripts.training.network import Detect, Model
+from scripts.training.network import C3, SPPF, Bottleneck, Concat, Conv, Detect, Model
 
 
 def save_classic(content: object, path: Path, names: Mapping[type, str], **options: Any) -> None:
@@ -57,11 +57,9 @@ def tiny_model(*names: str) -> Model:
 
 def tiny_names() -> dict[type, str]:
     """Class names under which YOLOv5 pickles the parts of `tiny_model`."""
-    from scripts.training import network
-
-    common = {kind: f"models.common.{kind.__name__}" for kind in (network.Conv, network.Bottleneck, network.C3)}
-    common |= {network.SPPF: "models.common.SPPF", network.Concat: "models.common.Concat"}
-    return common | {Detect: "models.yolo.Detect", Model: "models.yolo.Model"}
+    common: tuple[type, ...] = (Conv, Bottleneck, C3, SPPF, Concat)
+    names = {kind: f"models.common.{kind.__name__}" for kind in common}
+    return names | {Detect: "models.yolo.Detect", Model: "models.yolo.Model"}
 
 
 class Attack:

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,12 +22,12 @@ from tests.conftest import Ended
 
 
 class Allowed(nn.Module):
-    """Pickled under an allowed name; what it pickles beside its name is the attack."""
+    """Pickled under an allowed name; `calls` are the arguments, and maybe the state, that come with the name."""
 
-    payload: object = None
+    calls: tuple[object, ...] = ((),)
 
-    def __reduce_ex__(self, protocol: object) -> object:
-        return self.payload
+    def __reduce_ex__(self, protocol: object) -> Any:
+        return (type(self), *self.calls)
 
 
 def direct(canary: Path) -> object:
@@ -60,13 +61,13 @@ def as_a_forward_hook(canary: Path) -> object:
 
 def as_arguments_of_an_allowed_name(canary: Path) -> object:
     layer = Allowed()
-    layer.payload = (Allowed, (Attack(os.system, f"touch {canary}"),))
+    layer.calls = ((Attack(os.system, f"touch {canary}"),),)
     return {"model": layer}
 
 
 def as_what_setstate_of_an_allowed_name_gets(canary: Path) -> object:
     layer = Allowed()
-    layer.payload = (Allowed, (), Attack(os.system, f"touch {canary}"))
+    layer.calls = ((), Attack(os.system, f"touch {canary}"))
     return {"model": layer}
 
 
@@ -131,7 +132,7 @@ def test_the_refusal_lists_what_it_wanted(tmp_path: Path, canary: Path) -> None:
 
 def test_what_is_wrong_is_said_when_no_name_is(tmp_path: Path) -> None:
     layer = Allowed()
-    layer.payload = (Allowed, (1,))
+    layer.calls = ((1,),)
     save_attack({"model": layer}, tmp_path / "weights")
     with pytest.raises(
         UnsafeWeightsError, match=r"nothing in it was run: models\.common\.C3TR is called with arguments"
@@ -184,8 +185,8 @@ def test_an_archive_that_declares_more_than_it_holds_is_refused(tmp_path: Path) 
 
 def test_a_tensor_that_claims_more_values_than_it_has_is_refused(tmp_path: Path) -> None:
     model = tiny_model()
-    conv = model.model[0].conv  # type: ignore[union-attr]
-    conv.weight = nn.Parameter(torch.zeros(1).expand(1 << 15, 1 << 15, 1, 1))  # type: ignore[union-attr]
+    conv: Any = model.model[0].conv
+    conv.weight = nn.Parameter(torch.zeros(1).expand(1 << 15, 1 << 15, 1, 1))
     save_classic({"model": model}, tmp_path / "weights", tiny_names())
     with pytest.raises(WeightsError, match="does not hold the values it claims"):
         load_checkpoint(tmp_path / "weights")
@@ -194,7 +195,7 @@ def test_a_tensor_that_claims_more_values_than_it_has_is_refused(tmp_path: Path)
 def test_layers_that_contain_themselves_are_refused(tmp_path: Path) -> None:
     model = tiny_model()
     block = model.model[2]
-    block._modules["m"] = block  # type: ignore[index, union-attr]
+    block._modules["m"] = block
     save_classic({"model": model}, tmp_path / "weights", tiny_names())
     with pytest.raises(WeightsError, match="contain themselves"):
         load_checkpoint(tmp_path / "weights")
