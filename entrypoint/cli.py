@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -222,6 +223,10 @@ def _exit_codes() -> Iterator[None]:
     except YoloBacError as error:
         LOG.error("%s", error)
         sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the outermost edge: the diagnosis first, then the traceback
+        LOG.error("a defect of this program: %s: %s", type(error).__name__, error)
+        traceback.print_exc()
+        sys.exit(YoloBacError.exit_code)
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from entrypoint.model.head import Detect
 from entrypoint.model.network import Network, Step
 from entrypoint.weights.part import Part
 
+# detect.py pads to multiples of at least this: a head may end before the coarsest of the layers it draws on.
+_LEAST_STRIDE = 32
 _OTHER_TASKS = {
     "models.yolo.SegmentationModel": "segmentation",
     "models.yolo.Segment": "segmentation",
@@ -39,7 +41,7 @@ def build_network(model: object) -> tuple[Network, object]:
     network = Network(
         nn.ModuleList([*(build_layer(part) for part in parts[:-1]), _detect(parts[-1], strides)]),
         [_step(part, position) for position, part in enumerate(parts)],
-        int(strides.max()),
+        max(_LEAST_STRIDE, int(strides.max())),
         parts[-1].number("nc"),
     )
     network.eval().requires_grad_(False)
