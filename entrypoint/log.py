@@ -41,7 +41,7 @@ def release() -> None:
     """The start went well: write what was kept back, and from now on every line at once."""
     for handler in LOG.handlers:
         if isinstance(handler, _HeldBack):
-            handler.release()
+            handler.open()
 
 
 class _HeldBack(logging.Handler):
@@ -55,11 +55,11 @@ class _HeldBack(logging.Handler):
             self._target.handle(record)
         elif record.levelno >= logging.ERROR:
             self._target.handle(record)
-            self.release()
+            self.open()
         else:
             self._lines.append(record)
 
-    def release(self) -> None:
+    def open(self) -> None:
         for record in self._lines or ():
             self._target.handle(record)
         self._lines = None

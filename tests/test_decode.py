@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ def failure(data: bytes) -> str:
     return found.kind
 
 
-def encoded(suffix: str, image: NDArray[np.generic] = SCENE) -> bytes:
+def encoded(suffix: str, image: NDArray[np.integer[Any]] = SCENE) -> bytes:
     done, data = cv2.imencode(suffix, image)
     assert done
     return data.tobytes()

@@ -1,0 +1,89 @@
+"""Batches hold one shape each, everything comes out once, and what waits is bounded."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead
+
+shapes = st.sampled_from([(640, 480), (480, 640), (640, 640), (384, 640)])
+
+
+@given(st.lists(st.tuples(shapes, st.integers(1, 50))), st.integers(1, 8), st.integers(1, 200))
+def test_every_item_comes_out_once_with_its_own_shape(
+    items: list[tuple[tuple[int, int], int]], size: int, budget: int
+) -> None:
+    buckets: ShapeBuckets[tuple[int, tuple[int, int]]] = ShapeBuckets(size, budget)
+    batches = []
+    waiting = 0
+    for number, (shape, weight) in enumerate(items):
+        waiting += weight
+        if batch := buckets.add(shape, (number, shape), weight):
+            batches.append(batch)
+            waiting -= sum(items[index][1] for index, _ in batch)
+        assert waiting <= budget
+    batches += list(buckets.drain())
+    assert sorted(number for batch in batches for number, _ in batch) == list(range(len(items)))
+    assert all(len({shape for _, shape in batch}) == 1 and len(batch) <= size for batch in batches)
+
+
+def test_map_ahead_keeps_the_order_and_its_bound() -> None:
+    taken, done = 0, 0
+
+    def numbers() -> Iterator[int]:
+        nonlocal taken
+        for number in range(50):
+            taken += 1
+            assert taken - done <= 6  # five ahead, and the one about to be asked for
+            yield number
+
+    def work(number: int) -> int:
+        time.sleep(0.002 * (number % 3))
+        return number * number
+
+    for expected, found in enumerate(map_ahead(work, numbers(), workers=3, ahead=5)):
+        done += 1
+        assert found == expected * expected
+
+
+def test_map_ahead_raises_what_a_thread_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(map_ahead(lambda number: 1 // number, [1, 0, 1], workers=2, ahead=2))
+
+
+def test_background_calls_are_bounded_and_all_made() -> None:
+    lock, running, most, made = threading.Lock(), 0, 0, []
+
+    def work(number: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.002)
+        with lock:
+            running -= 1
+            made.append(number)
+
+    calls = BackgroundCalls(work, workers=3, ahead=4)
+    for number in range(40):
+        calls.submit(number)
+        assert number - len(made) <= 4
+    calls.close()
+    assert sorted(made) == list(range(40))
+    assert most <= 3
+
+
+def test_background_calls_hand_on_the_first_exception() -> None:
+    def work(number: int) -> None:
+        if number == 2:
+            raise OSError("disk full")
+
+    calls = BackgroundCalls(work, workers=1, ahead=1)
+    with pytest.raises(OSError, match="disk full"):
+        for number in range(10):
+            calls.submit(number)
+    calls.abandon()

@@ -1,0 +1,135 @@
+"""The detector and its device seam: memory that runs out, nothing found, devices that are not there."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from entrypoint.detector import Detector, DetectorOptions
+from entrypoint.device import Device, choose_device
+from entrypoint.errors import ResourceError
+from entrypoint.media.decode import read_image
+from entrypoint.model.nms import NmsOptions, select
+from entrypoint.records import Detections, Failure
+from entrypoint.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.weights.checkpoint import load_checkpoint
+
+
+def detector(**options: Any) -> Detector:
+    device = Device(torch.device("cpu"))
+    return Detector(load_checkpoint(DEMO_WEIGHTS).network, device, DetectorOptions((320, 320), **options))
+
+
+def scene(name: str = "scene-1.png") -> np.ndarray:
+    image = read_image(Path(DEMO_SCENES / name))
+    assert not isinstance(image, Failure)
+    return image
+
+
+def limit_batches(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
+    """Make uploads of more than `most` images fail as a full GPU does; gives the batch sizes that were tried."""
+    tried: list[int] = []
+    upload = Device.upload
+
+    def limited(self: Device, images: Any) -> Any:
+        tried.append(len(images))
+        if len(images) > most:
+            raise error
+        return upload(self, images)
+
+    monkeypatch.setattr(Device, "upload", limited)
+    return tried
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=["GPU", "host"])
+def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    subject, image = detector(), scene()
+    box = subject.letterbox(image.shape[1], image.shape[0])
+    whole = subject.detect([box.apply(image)] * 5, [box] * 5)
+    tried = limit_batches(monkeypatch, 2, error)
+    halved = subject.detect([box.apply(image)] * 5, [box] * 5)
+    assert tried == [5, 2, 3, 1, 2]
+    for a, b in zip(whole, halved, strict=True):
+        assert isinstance(a, Detections) and isinstance(b, Detections) and len(a) == len(b) == 3
+        np.testing.assert_allclose(a.xyxy, b.xyxy, atol=1e-3)
+
+
+def test_an_image_that_does_not_fit_alone_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, image = detector(), scene()
+    box = subject.letterbox(image.shape[1], image.shape[0])
+    limit_batches(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory"))
+    found = subject.detect([box.apply(image)] * 2, [box] * 2)
+    assert [outcome.kind for outcome in found if isinstance(outcome, Failure)] == ["out_of_memory"] * 2
+
+
+def test_other_errors_are_not_taken_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, image = detector(), scene()
+    box = subject.letterbox(image.shape[1], image.shape[0])
+    limit_batches(monkeypatch, 0, RuntimeError("cuDNN error"))
+    with pytest.raises(RuntimeError, match="cuDNN error"):
+        subject.detect([box.apply(image)], [box])
+
+
+def test_nothing_found_is_empty_not_missing() -> None:
+    subject = detector()
+    box = subject.letterbox(200, 100)
+    grey = np.full((100, 200, 3), 114, np.uint8)
+    (found,) = subject.detect([box.apply(grey)], [box])
+    assert isinstance(found, Detections)
+    assert found.xyxy.shape == (0, 4) and len(found) == 0
+
+
+def test_upload_gives_rgb_from_0_to_1() -> None:
+    image = np.zeros((2, 3, 3), np.uint8)
+    image[..., 0], image[0, 0, 2] = 255, 51  # blue everywhere, some red in a corner
+    pixels = Device(torch.device("cpu")).upload([image, image])
+    assert pixels.shape == (2, 3, 2, 3) and pixels.dtype == torch.float32
+    assert pixels[1, 2].min() == 1 and pixels[1, 1].max() == 0
+    assert pixels[1, 0, 0, 0] == pytest.approx(0.2) and pixels[1, 0].sum() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("wanted", "half"), [("cpu", False), ("cpu", True), ("", True)])
+def test_without_a_gpu_the_cpu_runs_in_full_precision(wanted: str, half: bool) -> None:
+    if not wanted and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    device = choose_device(wanted, half)
+    assert (device.on_gpu, device.dtype) == (False, torch.float32)
+    assert device.description == "cpu (CPU, FP32)"
+
+
+@pytest.mark.parametrize("wanted", ["99", "cuda:99", "gpu", "0,1", "-1"])
+def test_a_device_that_is_not_there_names_the_flag(wanted: str) -> None:
+    with pytest.raises(ResourceError, match="--gpus all"):
+        choose_device(wanted, half=False)
+
+
+def rows(*values: list[float]) -> torch.Tensor:
+    """Predictions as x, y, width, height, objectness, class scores."""
+    return torch.tensor(values, dtype=torch.float32)
+
+
+CAT, DOG = [50.0, 50, 20, 20, 0.9, 0.9, 0.1], [51.0, 50, 20, 20, 0.9, 0.1, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("options", "classes"),
+    [
+        (NmsOptions(), [0, 1]),
+        (NmsOptions(agnostic=True), [0]),
+        (NmsOptions(classes=(1,)), [1]),
+        (NmsOptions(classes=(1,), agnostic=True), [1]),  # the filter comes before NMS
+        (NmsOptions(max_det=1), [0]),
+        (NmsOptions(conf_thres=0.75), [0]),
+        (NmsOptions(conf_thres=0.95), []),
+    ],
+)
+def test_selection(options: NmsOptions, classes: list[int]) -> None:
+    found = select(rows(CAT, DOG, [51.0, 51, 20, 20, 0.8, 0.9, 0.0]), options)
+    assert found[:, 5].tolist() == classes
+    assert (found[:, 4].diff() <= 0).all()
+
+
+def test_boxes_are_corners_and_confidence_the_product() -> None:
+    assert select(rows(CAT), NmsOptions())[0].tolist() == pytest.approx([40, 40, 60, 60, 0.81, 0])
