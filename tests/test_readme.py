@@ -1,0 +1,72 @@
+"""What the README says is so."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from entrypoint import errors
+from entrypoint.cli import command
+from tests.conftest import ROOT
+from tests.schemas import assert_valid
+
+README = (ROOT / "README.md").read_text()
+
+
+def help_text() -> str:
+    context = click.Context(command, info_name="yolo-bac", terminal_width=100, max_content_width=100)
+    return command.get_help(context)
+
+
+def test_the_options_are_those_of_the_command() -> None:
+    block = re.search(r"<!-- options:.*?-->\n```\n(.*?)\n?```", README, re.DOTALL)
+    assert block
+    assert block.group(1) == help_text()
+
+
+def test_every_exit_code_is_listed() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    kinds = [getattr(errors, name) for name in dir(errors)]
+    raised = {kind.exit_code for kind in kinds if isinstance(kind, type) and issubclass(kind, errors.YoloBacError)}
+    assert codes == raised | {errors.EXIT_OK, errors.EXIT_MEDIA_FAILED}
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [Path(line) for line in listing.stdout.splitlines()]
+
+
+def test_the_file_tree_names_every_module_and_script() -> None:
+    tree = README[README.index("entrypoint/             the program") :]
+    named = set(re.findall(r"[\w/]+\.py", tree))
+    for path in tracked():
+        if path.parts[0] == "entrypoint" and path.suffix == ".py" and not path.name.startswith("__"):
+            assert str(path.relative_to("entrypoint")) in named, path
+        if path.parent == Path("scripts") and not path.suffix:
+            assert re.search(rf"scripts/ .*\b{path.name}\b", tree), path
+    for name in named - {"conftest.py", "classic.py", "schemas.py"}:
+        assert (ROOT / "entrypoint" / name).is_file(), name
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_record_example_follows_the_schema() -> None:
+    block = re.search(r"```jsonc\n(.*?)```", README, re.DOTALL)
+    assert block
+    assert_valid(json.loads(re.sub(r"//.*", "", block.group(1))), "record")
+
+
+def test_the_project_names_no_machine() -> None:
+    pattern = "|".join(["/" + "work/", "/" + "root/", "/" + "farm"])
+    found = subprocess.run(
+        ["git", "grep", "-nIE", pattern], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    assert found == ""
