@@ -9,13 +9,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def map_ahead(function: Callable[[T], R], items: Iterable[T], workers: int, ahead: int) -> Iterator[R]:
-    """`map` on threads, results in the order of `items`, at most `ahead` of them waiting or under way."""
+def map_ahead(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    workers: int,
+    ahead: int,
+    weigh: Callable[[R], int] = lambda result: 0,
+    budget: int = 0,
+) -> Iterator[R]:
+    """`map` on threads, results in the order of `items`, at most `ahead` of them waiting or under way.
+
+    While results that wait outweigh `budget` (by `weigh`, in bytes), no further item is begun.
+    """
     pending: deque[Future[R]] = deque()
+
+    def waiting() -> int:
+        return sum(weigh(future.result()) for future in pending if future.done() and not future.exception())
+
     with ThreadPoolExecutor(workers, thread_name_prefix=function.__name__) as pool:
         try:
             for item in items:
-                if len(pending) >= ahead:
+                while pending and (len(pending) >= ahead or waiting() > budget):
                     yield pending.popleft().result()
                 pending.append(pool.submit(function, item))
             while pending:
@@ -26,24 +40,33 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], workers: int, ahea
 
 
 class BackgroundCalls(Generic[T]):
-    """Calls on threads that nobody waits for, at most `ahead` at a time; the first exception stops the caller."""
+    """Calls on threads that nobody waits for, bounded by `budget` bytes; the first exception stops the caller."""
 
-    def __init__(self, function: Callable[[T], None], workers: int, ahead: int) -> None:
-        self._function, self._ahead = function, ahead
+    def __init__(self, function: Callable[[T], None], workers: int, budget: int) -> None:
+        self._function, self._budget, self._weight = function, budget, 0
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=function.__name__)
-        self._pending: deque[Future[None]] = deque()
+        self._pending: deque[tuple[Future[None], int]] = deque()
 
-    def submit(self, item: T) -> None:
-        """Queue `function(item)`; waits for the oldest call when `ahead` are pending, and raises what it raised."""
-        if len(self._pending) >= self._ahead:
-            self._pending.popleft().result()
-        self._pending.append(self._pool.submit(self._function, item))
+    def submit(self, item: T, weight: int) -> None:
+        """Queue `function(item)`, which holds `weight` bytes; waits for older calls until there is room for it.
+
+        Raises what a call raised that has ended meanwhile.
+        """
+        while self._pending and (self._weight + weight > self._budget or self._pending[0][0].done()):
+            self._await_oldest()
+        self._pending.append((self._pool.submit(self._function, item), weight))
+        self._weight += weight
 
     def close(self) -> None:
         """Wait for every call; raises what the first failing one raised."""
         with self._pool:
             while self._pending:
-                self._pending.popleft().result()
+                self._await_oldest()
+
+    def _await_oldest(self) -> None:
+        call, weight = self._pending.popleft()
+        self._weight -= weight
+        call.result()
 
     def abandon(self) -> None:
         """Drop the calls that have not started, wait for those that have."""

@@ -1,5 +1,6 @@
 """The command `yolo-bac`: options to Settings, errors to exit codes. Nothing heavy is imported before a job runs."""
 
+import math
 import os
 import re
 import sys
@@ -12,12 +13,13 @@ from typing import Any
 import click
 
 from entrypoint import __version__, log, signals
-from entrypoint.errors import YoloBacError
+from entrypoint.errors import UsageError, YoloBacError
 from entrypoint.log import LOG, LOG_FORMATS, LogFormat
 from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.settings import Settings
 
 _LISTS = {"--imgsz", "--img", "--img-size", "--classes"}
+_COUNT = re.compile("[0-9]{1,5}")
 _MAX_PIXELS = 1 << 28  # as many as an image of 16,384 × 16,384 has
 
 
@@ -49,7 +51,7 @@ class _ImageSize(click.ParamType[tuple[int, int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         parts = re.split(r"[,\s]+", str(value).strip())
-        if not all(part.strip().isdigit() and 1 <= int(part) <= 16384 for part in parts) or len(parts) > 2:
+        if len(parts) > 2 or not all(_COUNT.fullmatch(part) and 1 <= int(part) <= 16384 for part in parts):
             self.fail(f"{value!r} is not a size in pixels, or height and width (640 or 480 640)", param, ctx)
         return int(parts[0]), int(parts[-1])
 
@@ -60,7 +62,7 @@ class _BatchSize(click.ParamType[int | None]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         if value in ("auto", None):
             return None
-        if not str(value).isdigit() or not 1 <= int(value) <= 4096:
+        if not _COUNT.fullmatch(str(value)) or not 1 <= int(value) <= 4096:
             self.fail(f"{value!r} is neither 'auto' nor a number of images from 1 to 4096", param, ctx)
         return int(value)
 
@@ -72,7 +74,17 @@ class _Classes(click.ParamType[tuple[str, ...]]):
         return tuple(part.strip() for part in str(value).split(",") if part.strip())
 
 
-_FRACTION = click.FloatRange(0, 1)
+class _Fraction(click.FloatRange):
+    """From 0 to 1; NaN, which no comparison keeps out, is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail("nan is not a number from 0 to 1", param, ctx)
+        return number
+
+
+_FRACTION = _Fraction(0, 1)
 
 
 @click.command(
@@ -184,7 +196,7 @@ _FRACTION = click.FloatRange(0, 1)
     show_default=True,
     help="Of the lines on stderr.",
 )
-@click.version_option(__version__, prog_name="yolo-bac")
+@click.version_option(__version__, prog_name="yolo-bac", allow_from_autoenv=False)
 @click.pass_context
 def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, data: str | None, **options: Any) -> None:
     """Detect objects with YOLOv5 in a batch of images.
@@ -212,8 +224,10 @@ def _demo(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
 
 def _quiet_libraries() -> None:
     """Settings that libraries read once, when they are imported; the user's own stand."""
+    limit = os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MAX_PIXELS))
+    if not re.fullmatch(r"[0-9]{1,18}", limit):
+        raise UsageError(f"OPENCV_IO_MAX_IMAGE_PIXELS={limit}: expected a whole number of pixels")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MAX_PIXELS))
 
 
 @contextmanager
@@ -231,4 +245,7 @@ def _exit_codes() -> Iterator[None]:
 
 def main() -> None:
     """The console script."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
     command(prog_name="yolo-bac")

@@ -1,5 +1,6 @@
 """The one seam between the program and a GPU: where tensors live, how pixels get there, when memory is out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from entrypoint.errors import ResourceError
+
+_NUMBER = re.compile("[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,18 @@ class Device:
         return f"{self.torch_device} ({name}, {'FP16' if self.half else 'FP32'})"
 
     def place(self, network: nn.Module) -> None:
-        """Move a network here, in this precision and in the memory layout convolutions like best."""
-        network.to(device=self.torch_device, dtype=self.dtype)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        """Move a network here, in this precision and in the memory layout convolutions like best.
+
+        Raises ResourceError when it does not fit.
+        """
+        try:
+            network.to(device=self.torch_device, dtype=self.dtype)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        except RuntimeError as error:
+            raise ResourceError(
+                f"the network cannot be placed on {self.torch_device}: {str(error).splitlines()[0]}; free its memory, "
+                "choose a smaller model, or run with --device cpu"
+            ) from error
 
     def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """HWC uint8 BGR images of one shape to (B, 3, H, W) RGB in [0, 1].
@@ -57,9 +69,9 @@ def choose_device(wanted: str, half: bool) -> Device:
     name = wanted.strip().lower().removeprefix("cuda:")
     if name == "cpu" or (not name and not torch.cuda.is_available()):
         return Device(torch.device("cpu"))
-    number = int(name) if name.isdigit() else 0
+    number = int(name) if _NUMBER.fullmatch(name) else 0
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if (name and not name.isdigit() and name != "cuda") or number >= count:
+    if (name and not _NUMBER.fullmatch(name) and name != "cuda") or number >= count:
         seen = f"{count} CUDA device{'s' * (count != 1)}"
         raise ResourceError(
             f"--device {wanted}: found {seen} here; expected 'cpu' or a number below that count. Run the container "

@@ -10,7 +10,7 @@ from typing import IO, Literal
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `identify_head` wants to see."""
 
-_MAX_SAFETENSORS_HEADER = 100_000_000
+_MAX_SAFETENSORS_HEADER = 10_000_000
 _ONNX_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
 _ONNX_GRAPH = 7
 _MAX_ONNX_FIELDS = 10_000
@@ -158,7 +158,7 @@ def _is_safetensors(head: bytes, size: int, file: IO[bytes]) -> bool:
     file.seek(8)
     try:
         return isinstance(json.loads(file.read(length)), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

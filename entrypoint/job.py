@@ -1,5 +1,6 @@
 """The run, top to bottom: weights, media, a folder for the results, detections, files."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -34,8 +35,9 @@ from entrypoint.runfolder import RunFolder
 from entrypoint.samples import bundled_images
 from entrypoint.settings import BAKED_WEIGHTS, DATASETS, INPUTS, Settings
 from entrypoint.signals import LastWords, Stopper
-from entrypoint.status import Counts, Status, versions
+from entrypoint.status import Counts, Status
 from entrypoint.summary import summary, verdict
+from entrypoint.text import printable
 from entrypoint.weights.checkpoint import Checkpoint, load_checkpoint
 from entrypoint.weights.find import Weights, find_weights
 from entrypoint.writers import image_writers, run_writers
@@ -52,22 +54,32 @@ def run(settings: Settings, stopper: Stopper) -> int:
     cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
     checkpoint = load_checkpoint(weights.path)
     detector = _detector(checkpoint, device, settings)
-    identity = {"weights": weights.sha256, "source": source, "settings": settings.of_results()}
+    identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
     folder = RunFolder.claim(
         settings.project, settings.name, identity, exist_ok=settings.exist_ok, resume=settings.resume
     )
-    facts = _facts(settings, identity, weights, checkpoint, device, listing)
+    facts = _facts(settings, identity, weights, checkpoint, device, source, listing)
     status = Status(folder, Counts(len(listing.media)), facts)
     try:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
         _announce(facts, listing, folder)
         return _process(settings, checkpoint, detector, device, listing, folder, status)
-    except YoloBacError as error:
+    except Exception as error:
         _leave_word(status, error)
         raise
     finally:
         folder.close()
+
+
+def _place(source: str) -> str:
+    """The source so that another one is not taken for it: the whole path, and which file or folder that is today."""
+    where = printable(os.path.abspath(source))  # noqa: PTH100 - a glob is no path
+    try:
+        found = os.stat(source)  # noqa: PTH116
+    except OSError:
+        return where
+    return f"{where} ({found.st_dev:x}:{found.st_ino:x})"
 
 
 def _process(
@@ -97,17 +109,25 @@ def _process(
     pipeline.run(list(_not_done(listing.media, store, counts, folder.continued)), on_record)
     progress.close()
     for writer in run_writers(settings, folder, checkpoint.names):
-        writer.write(store.of(listing.media), {"program": "yolo-bac", "versions": versions(), **status.identity})
+        writer.write(store.of(listing.media), status.info)
     exit_code = EXIT_MEDIA_FAILED if counts.failed > settings.max_failures else EXIT_OK
     status.write("finished", exit_code, verdict(counts))
-    sys.stdout.write(summary(counts, folder.path, status.seconds))
+    _print(summary(counts, folder.path, status.seconds))
     return exit_code
 
 
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:  # nobody reads it; the results are on disk all the same
+        LOG.warning("the summary cannot be printed: %s", error)
+
+
 def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
-    """The media without detections from an earlier attempt; those that failed then are tried again."""
+    """The media without detections from an earlier attempt; those that failed or changed since are looked at again."""
     for medium in media:
-        record = store.load(medium.file) if continued else None
+        record = store.load(medium) if continued else None
         if record is not None and record["failure"] is None:
             counts.add(record, reused=True)
         else:
@@ -117,7 +137,7 @@ def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued
 def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> None:
     weights = facts["weights"]
     LOG.info("weights %s, sha256 %s, %d classes", weights["file"], weights["sha256"], len(weights["classes"]))
-    LOG.info("source %s: %d media%s", facts["identity"]["source"], len(listing.media), _ignored(listing))
+    LOG.info("source %s: %d media%s", facts["source"], len(listing.media), _ignored(listing))
     if not listing.media:
         LOG.warning("the source is empty: there is nothing to do")
     LOG.info("device %s; results in %s%s", facts["device"], folder.path, ", continued" * folder.continued)
@@ -135,10 +155,11 @@ def _last_words(status: Status, folder: RunFolder) -> LastWords:
     return speak
 
 
-def _leave_word(status: Status, error: YoloBacError) -> None:
+def _leave_word(status: Status, error: Exception) -> None:
     """Say in status.json why the run ended, where the output folder still takes it."""
+    code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
     with suppress(OutputError):
-        status.write("failed", error.exit_code, str(error))
+        status.write("failed", code, printable(error) or type(error).__name__)
 
 
 def _find_media(settings: Settings) -> tuple[str, Listing]:
@@ -196,19 +217,21 @@ def _facts(
     weights: Weights,
     checkpoint: Checkpoint,
     device: Device,
+    source: str,
     listing: Listing,
 ) -> dict[str, Any]:
     return {
         "identity": identity,
         "settings": {key: _plain(value) for key, value in asdict(settings).items()},
         "weights": {
-            "file": str(weights.path),
+            "file": printable(weights.path),
             "kind": weights.kind.name,
             "size": weights.size,
             "sha256": weights.sha256,
             "classes": list(checkpoint.names),
         },
         "device": device.description,
+        "source": printable(source),
         "ignored": dict(listing.ignored),
     }
 
@@ -216,4 +239,4 @@ def _facts(
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return list(value)
-    return str(value) if isinstance(value, Path) else value
+    return printable(value) if isinstance(value, (str, Path)) else value

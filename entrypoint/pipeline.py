@@ -1,7 +1,7 @@
 """Media to records: decoding and writing on threads beside the detector, batches by shape across the whole stream."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,11 @@ from entrypoint.records import Detections, Failure, Record, detection_record, fa
 from entrypoint.recordstore import RecordStore
 from entrypoint.writers.base import ImageWriter, Looked
 
-# Decoded images that may wait for company of their shape, all together.
-_WAITING_BYTES = 512 << 20
-_AHEAD_PER_THREAD = 4
+# Bytes of decoded images that may wait at each of three places: for their turn, for company of their shape, and to be
+# written. Beside them, each thread holds the one it works on.
+_WAITING_BYTES = 192 << 20
+_AHEAD_PER_THREAD = 8
+_RECORD_BYTES = 1 << 12  # about what a waiting record takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class _Ready:
     pixels: NDArray[np.uint8]
     letterbox: Letterbox
 
+    @property
+    def weight(self) -> int:
+        """Bytes of pixels."""
+        return self.image.nbytes + self.pixels.nbytes
+
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
@@ -38,6 +45,11 @@ class _Answer:
     medium: Medium
     image: NDArray[np.uint8] | None
     outcome: Detections | Failure
+
+    @property
+    def weight(self) -> int:
+        """Bytes of pixels, and some for the record."""
+        return _RECORD_BYTES + (self.image.nbytes if self.image is not None else 0)
 
 
 class Pipeline:
@@ -58,22 +70,20 @@ class Pipeline:
 
     def run(self, media: Iterable[Medium], on_record: Callable[[Record], None]) -> None:
         """Process all media; `on_record` hears of each record once it is on disk. Raises OutputError."""
-        lock, ahead = threading.Lock(), self._threads * _AHEAD_PER_THREAD
+        lock = threading.Lock()
 
         def write(answer: _Answer) -> None:
             record = self._write(answer)
             with lock:
                 on_record(record)
 
-        output = BackgroundCalls(write, self._threads, ahead + self._batch_size)
+        output = BackgroundCalls(write, self._threads, _WAITING_BYTES)
         buckets: ShapeBuckets[_Ready] = ShapeBuckets(self._batch_size, _WAITING_BYTES)
         try:
-            for prepared in map_ahead(self._prepare, media, self._threads, ahead):
+            for prepared in self._prepared(media):
                 if isinstance(prepared, _Answer):
-                    output.submit(prepared)
-                    continue
-                weight = prepared.image.nbytes + prepared.pixels.nbytes
-                if batch := buckets.add(prepared.letterbox.shape, prepared, weight):
+                    output.submit(prepared, prepared.weight)
+                elif batch := buckets.add(prepared.letterbox.shape, prepared, prepared.weight):
                     self._detect(batch, output)
             for batch in buckets.drain():
                 self._detect(batch, output)
@@ -81,6 +91,10 @@ class Pipeline:
             output.abandon()
             raise
         output.close()
+
+    def _prepared(self, media: Iterable[Medium]) -> Iterator[_Ready | _Answer]:
+        ahead = self._threads * _AHEAD_PER_THREAD
+        return map_ahead(self._prepare, media, self._threads, ahead, lambda item: item.weight, _WAITING_BYTES)
 
     def _prepare(self, medium: Medium) -> _Ready | _Answer:
         image = medium.failure or read_image(medium.path)
@@ -93,7 +107,8 @@ class Pipeline:
     def _detect(self, batch: list[_Ready], output: BackgroundCalls[_Answer]) -> None:
         outcomes = self._detector.detect([ready.pixels for ready in batch], [ready.letterbox for ready in batch])
         for ready, outcome in zip(batch, outcomes, strict=True):
-            output.submit(_Answer(ready.medium, ready.image, outcome))
+            answer = _Answer(ready.medium, ready.image, outcome)
+            output.submit(answer, answer.weight)
 
     def _write(self, answer: _Answer) -> Record:
         file = answer.medium.file

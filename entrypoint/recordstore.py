@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from entrypoint.media.scan import Medium
 from entrypoint.records import Record
@@ -17,20 +18,24 @@ class RecordStore:
     def save(self, record: Record) -> None:
         """Write a record, on one line. Raises OutputError."""
         line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-        self._folder.write(self._folder.file("labels", record["file"], ".json"), line.encode())
+        self._folder.write(self._path(record["file"]), line.encode())
 
-    def load(self, file: str) -> Record | None:
-        """The record of an input, None where there is none that can be used."""
+    def load(self, medium: Medium) -> Record | None:
+        """The record of an input, None where there is none that can be used, or one older than the input."""
+        path = self._path(medium.file)
         try:
-            record = json.loads(self._folder.file("labels", file, ".json").read_bytes())
+            record = json.loads(path.read_bytes())
+            stale = medium.failure is None and medium.path.stat().st_mtime_ns > path.stat().st_mtime_ns
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) and record.get("file") == file else None
+        usable = isinstance(record, dict) and record.get("file") == medium.file and not stale
+        return record if usable else None
 
     def of(self, media: Iterable[Medium]) -> Iterator[Record]:
         """The records of all these media, in their order, one in memory at a time."""
         for medium in media:
-            record = self.load(medium.file)
-            if record is None:
-                raise RuntimeError(f"{medium.file} has no record")
+            record: Record = json.loads(self._path(medium.file).read_bytes())
             yield record
+
+    def _path(self, file: str) -> Path:
+        return self._folder.file("labels", file, ".json")

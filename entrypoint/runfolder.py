@@ -17,6 +17,8 @@ from entrypoint.errors import OutputError
 
 STATUS = "status.json"
 _SCRATCH = ".partial"
+# What another run may have left in a folder that --exist-ok takes over: none of it must pass for this run's.
+_RESULTS = (STATUS, "labels", "images", "crops", "predictions.json", "coco.json", "predictions.csv")
 _NAME_MAX = 255
 
 
@@ -32,7 +34,8 @@ class RunFolder:
     def claim(cls, project: Path, name: str, identity: dict[str, Any], *, exist_ok: bool, resume: bool) -> Self:
         """Take the first of `name`, `name2`, `name3`, … that is new, or an unfinished run of the same `identity`.
 
-        With `exist_ok` the first one is taken whatever it holds. Raises OutputError when it cannot be written.
+        With `exist_ok` the first one is taken, and results that another run left in it are removed. Raises OutputError
+        when it cannot be written.
         """
         with _output_errors(project):
             project.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,8 @@ class RunFolder:
         if not (fresh or continued or exist_ok):
             os.close(lock)
             return None
-        shutil.rmtree(path / _SCRATCH, ignore_errors=True)
+        for name in (_SCRATCH,) if continued else (_SCRATCH, *_RESULTS):
+            _remove(path / name)
         (path / _SCRATCH).mkdir()
         return cls(path, continued, lock)
 
@@ -106,6 +110,13 @@ class RunFolder:
         """Clear, and let others claim the folder."""
         self.clear()
         os.close(self._lock)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _replace(temporary: str, path: Path) -> None:

@@ -43,7 +43,6 @@ class Settings:
     def of_results(self) -> dict[str, Any]:
         """The settings that decide what the results are: a run with other ones cannot be continued by this one."""
         return {
-            "source": self.source,
             "imgsz": list(self.imgsz),
             "conf_thres": self.conf_thres,
             "iou_thres": self.iou_thres,

@@ -36,8 +36,10 @@ def stoppable() -> Iterator[Stopper]:
     Threads started inside the block inherit the blocked signals, so it should begin before any library starts some.
     """
     stopper, done = Stopper(), threading.Event()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
-    waiter = threading.Thread(target=_wait, args=(stopper, done), name="signals", daemon=True)
+    # What the caller told the process to ignore stays ignored: SIGHUP under nohup, SIGINT in a script's background.
+    signals = {stop for stop in _STOPPING if signal.getsignal(stop) is not signal.SIG_IGN}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    waiter = threading.Thread(target=_wait, args=(signals, stopper, done), name="signals", daemon=True)
     waiter.start()
     try:
         yield stopper
@@ -47,9 +49,9 @@ def stoppable() -> Iterator[Stopper]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait(stopper: Stopper, done: threading.Event) -> None:
+def _wait(signals: set[signal.Signals], stopper: Stopper, done: threading.Event) -> None:
     while not done.is_set():
-        caught = signal.sigtimedwait(_STOPPING, _POLL_SECONDS)
+        caught = signal.sigtimedwait(signals, _POLL_SECONDS)
         if caught is None:
             continue
         try:

@@ -49,15 +49,15 @@ class Status:
     """Writes status.json. Everything but the outcome is known when the work starts."""
 
     def __init__(self, folder: RunFolder, counts: Counts, facts: dict[str, Any]) -> None:
-        """`facts`: identity, settings, weights, device and ignored files, as they go into the file."""
+        """`facts`: identity, settings, weights, device, source and ignored files, as they go into the file."""
         self._folder, self.counts, self._facts = folder, counts, facts
         self._started, self._clock = _now(), time.monotonic()
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What decides the results: weights, source, settings."""
-        identity: dict[str, Any] = self._facts["identity"]
-        return identity
+    def info(self) -> dict[str, Any]:
+        """What the files with all records say of where they come from."""
+        identity = self._facts["identity"] | {"source": self._facts["source"]}
+        return {"program": "yolo-bac", "versions": versions(), **identity}
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from entrypoint.status import Counts
+from entrypoint.text import printable
 
 _MAX_BYTES = 2000
 _SHOWN_FAILURES = 5
@@ -22,7 +23,7 @@ def verdict(counts: Counts) -> str:
 
 def summary(counts: Counts, path: Path, seconds: float) -> str:
     """What is printed when a run ends."""
-    lines = [verdict(counts), f"Results: {path}"]
+    lines = [verdict(counts), f"Results: {printable(path)}"]
     if counts.reused:
         lines.append(f"Continued: {counts.reused} were done before.")
     if counts.failed:

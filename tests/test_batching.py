@@ -68,9 +68,9 @@ def test_background_calls_are_bounded_and_all_made() -> None:
             running -= 1
             made.append(number)
 
-    calls = BackgroundCalls(work, workers=3, ahead=4)
+    calls = BackgroundCalls(work, workers=3, budget=40)
     for number in range(40):
-        calls.submit(number)
+        calls.submit(number, 10)
         assert number - len(made) <= 4
     calls.close()
     assert sorted(made) == list(range(40))
@@ -82,8 +82,8 @@ def test_background_calls_hand_on_the_first_exception() -> None:
         if number == 2:
             raise OSError("disk full")
 
-    calls = BackgroundCalls(work, workers=1, ahead=1)
+    calls = BackgroundCalls(work, workers=1, budget=1)
     with pytest.raises(OSError, match="disk full"):
         for number in range(10):
-            calls.submit(number)
+            calls.submit(number, 1)
     calls.abandon()

@@ -1,16 +1,20 @@
 """The command: what it answers without work, how it reads options, which exit code means what."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from entrypoint import __version__, job
+from entrypoint.errors import WeightsError
 from entrypoint.samples import DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from entrypoint.settings import Settings
+from entrypoint.weights.find import find_weights
 from tests.classic import save_classic, tiny_model, tiny_names
 from tests.conftest import ROOT, Ended, records
 
@@ -249,3 +253,67 @@ def test_importing_the_job_starts_nothing() -> None:
         "assert threading.active_count() == 1"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("option", ["--weights", "--source", "--project"])
+def test_paths_that_are_not_unicode(tmp_path: Path, option: str) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xe9"
+    given: dict[str, Any] = {"--weights": DEMO_WEIGHTS, "--source": DEMO_SCENES, "--project": tmp_path / "out"}
+    if option == "--weights":
+        Path(os.fsdecode(odd)).write_bytes(DEMO_WEIGHTS.read_bytes())
+    elif option == "--source":
+        Path(os.fsdecode(odd)).mkdir()
+        Path(os.fsdecode(odd + b"/a.png")).write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
+    given[option] = odd
+    words = [os.fsencode(word) for pair in given.items() for word in pair]
+    done = subprocess.run(
+        [os.fsencode(sys.executable), b"-m", b"entrypoint", *words], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    status = Path(os.fsdecode(given["--project"])) / "exp" / "status.json"
+    assert ("\\xe9" in status.read_text("utf-8")) is True
+
+
+def test_a_name_that_fits_several_weights_is_an_error(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "a" / "w.pt").write_bytes(DEMO_WEIGHTS.read_bytes())
+    save_classic({"model": tiny_model("a", "b")}, tmp_path / "b" / "w.pt", tiny_names())
+    with pytest.raises(WeightsError, match=r"2 models under the name w\.pt"):
+        find_weights("w.pt", (tmp_path,))
+    assert find_weights("b/w.pt", (tmp_path,)).path == tmp_path / "b" / "w.pt"
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_stream_is_no_failure(tmp_path: Path, closed: str) -> None:
+    number = {"stdout": 1, "stderr": 2}[closed]
+    command = [sys.executable, "-m", "entrypoint", *map(str, demo("--project", tmp_path))]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {number}>&-', "sh", *command], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    assert len(records(tmp_path / "exp")) == 6
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        ("OPENCV_IO_MAX_IMAGE_PIXELS", "many", 2),
+        ("OPENCV_IO_MAX_IMAGE_PIXELS", "", 2),
+        ("YOLO_BAC_VERSION", "1.0.0", 0),
+        ("YOLO_BAC_CONF_THRES", "nan", 2),
+        ("YOLO_BAC_IMGSZ", "²", 2),
+        ("YOLO_BAC_BATCH_SIZE", "²", 2),
+        ("YOLO_BAC_DEVICE", "²", 7),
+        ("YOLO_BAC_WEIGHTS", "", 0),
+    ],
+)
+def test_odd_environments(
+    yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, code: int
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(job, "INPUTS", DEMO_WEIGHTS)
+    assert (
+        yolo_bac(
+            "--source", DEMO_SCENES, "--imgsz" if "IMGSZ" not in variable else "--name", 320, "--project", tmp_path
+        ).code
+        == code
+    )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from entrypoint.weights.build import build_layer
 from entrypoint.weights.checkpoint import load_checkpoint
-from entrypoint.weights.part import Part
+from entrypoint.weights.part import Allowance, Part
 from entrypoint.weights.pickled import read_checkpoint
 from scripts.training.network import STRIDES
 from tests.classic import save_classic, tiny_model, tiny_names
@@ -120,7 +120,7 @@ def built(module: nn.Module, oracle: Any, path: Path, **options: Any) -> nn.Modu
     save_classic({"model": module}, path, names, **options)
     content = read_checkpoint(path)
     assert isinstance(content, dict)
-    return build_layer(Part(content["model"], "model")).eval()
+    return build_layer(Part(content["model"], "model", Allowance(path.stat().st_size))).eval()
 
 
 @pytest.mark.parametrize("case", CASES)

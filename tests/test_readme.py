@@ -5,7 +5,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import click
 import pytest
 
 from entrypoint import errors
@@ -17,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def help_text() -> str:
-    context = click.Context(command, info_name="yolo-bac", terminal_width=100, max_content_width=100)
+    context = command.make_context("yolo-bac", [], resilient_parsing=True, terminal_width=100)
     return command.get_help(context)
 
 

@@ -55,7 +55,7 @@ def test_a_stopped_run_is_continued_to_the_same_result(yolo_bac: Run, tmp_path: 
         assert status(run)["state"] == "running"
     else:
         assert job.returncode == 128 + caught
-        assert took < 1
+        assert took < 5  # a moment; here the machine may be busy with other things
         assert f"stopped by {caught.name}" in stderr
         assert (status(run)["state"], status(run)["exit_code"]) == ("stopped", 128 + caught)
         assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
@@ -152,3 +152,57 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (folder.path / "deep" / "x.json").read_bytes() == b"whole"
     folder.close()
     assert [str(path.relative_to(folder.path)) for path in folder.path.rglob("*")] == ["deep", "deep/x.json"]
+
+
+def test_a_folder_taken_over_keeps_nothing_of_another_run(yolo_bac: Run, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path, "--save-csv", "--save-crop").code == 0
+    (tmp_path / "exp" / "notes of the user").write_text("stays")
+    folder = RunFolder.claim(tmp_path, "exp", {"another": 1}, exist_ok=True, resume=True)
+    folder.close()
+    assert [path.name for path in (tmp_path / "exp").iterdir()] == ["notes of the user"]
+
+
+def test_another_folder_of_the_same_name_is_not_continued(
+    yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        many(tmp_path / place / "in", 3)
+    monkeypatch.chdir(tmp_path / "a")
+    assert yolo_bac("--demo", "--source", "in", "--project", tmp_path).code == 0
+    found = status(tmp_path / "exp") | {"state": "running"}
+    (tmp_path / "exp" / "status.json").write_text(json.dumps(found))
+    monkeypatch.chdir(tmp_path / "b")
+    assert f"Results: {tmp_path / 'exp2'}\n" in yolo_bac("--demo", "--source", "in", "--project", tmp_path).stdout
+
+
+def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path) -> None:
+    source = many(tmp_path / "in", 3)
+    command = ["--demo", "--source", source, "--project", tmp_path]
+    assert yolo_bac(*command).code == 0
+    found = status(tmp_path / "exp") | {"state": "running"}
+    (tmp_path / "exp" / "status.json").write_text(json.dumps(found))
+    (source / "0001.png").write_bytes((DEMO_SCENES / "scene-5.png").read_bytes())
+    assert yolo_bac(*command).code == 0
+    assert status(tmp_path / "exp")["counts"]["reused"] == 2
+    assert records(tmp_path / "exp")["0001.png"]["width"] == 480
+
+
+def test_a_defect_in_mid_run_is_written_down(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoint.pipeline.detection_record", lambda *_: 1 / 0)
+    assert yolo_bac("--demo", "--project", tmp_path).code == 1
+    assert (status(tmp_path / "exp")["state"], status(tmp_path / "exp")["exit_code"]) == ("failed", 1)
+
+
+@pytest.mark.parametrize(("ignored", "code"), [(True, 0), (False, 128 + signal.SIGHUP)], ids=["nohup", "terminal"])
+def test_a_hangup_is_survived_under_nohup(tmp_path: Path, ignored: bool, code: int) -> None:
+    source = many(tmp_path / "in", 150)
+    handling = signal.SIG_IGN if ignored else signal.SIG_DFL
+    job = start(
+        *("--demo", "--source", source, "--imgsz", 640, "--project", tmp_path),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, handling),
+    )
+    wait_for_records(tmp_path / "exp", 5)
+    job.send_signal(signal.SIGHUP)
+    job.communicate(timeout=120)
+    assert job.returncode == code

@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import resource
 import subprocess
 import sys
 import zipfile
@@ -208,3 +209,100 @@ def test_a_cut_download_is_refused(tmp_path: Path, keep: float) -> None:
     (tmp_path / "cut").write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(WeightsError):
         load_checkpoint(tmp_path / "cut")
+
+
+def test_a_legacy_file_cannot_ask_for_memory(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "real", _use_new_zipfile_serialization=False)
+    start = (tmp_path / "real").read_bytes()
+    header = start[: start.rindex(b"\x80\x02}")]  # magic number, protocol, system; then the object
+    hungry = b"\x80\x02}r" + (4_000_000_000).to_bytes(4, "little") + b"."
+    (tmp_path / "weights").write_bytes(header + hungry)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightsError):
+        load_checkpoint(tmp_path / "weights")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
+
+
+def nested(module: nn.Module, depth: int) -> nn.Module:
+    for _ in range(depth):
+        module = nn.Sequential(module, module)
+    return module
+
+
+def with_layer(layer: nn.Module) -> Any:
+    """A model whose third layer is another one; it still reads from where that did."""
+    model: Any = tiny_model()
+    layer.i, layer.f = 2, -1  # type: ignore[assignment]
+    model.model[2] = layer
+    return model
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nested(nn.SiLU(), 40), "more than 20000 layers"),
+        (nn.Conv2d(16, 16, 1, padding=20_000), "expected a whole number from 0 to 64"),
+        (nn.Upsample(scale_factor=1000), "expected 1 to 4"),
+        (nn.Sequential(*(nn.Upsample(scale_factor=4) for _ in range(8))), "values of a tiny image"),
+        (nn.Conv2d(17, 16, 1), "do not fit together"),
+        (nn.Sequential(nn.Conv2d(16, 16, 1), nn.Conv2d(15, 16, 1)), "do not fit together"),
+    ],
+    ids=["a layer shared without end", "padding", "scale", "growth", "channels", "channels inside"],
+)
+def test_layers_that_would_blow_up_are_refused(tmp_path: Path, layer: nn.Module, words: str) -> None:
+    save_classic({"model": with_layer(layer)}, tmp_path / "weights", tiny_names())
+    with pytest.raises(WeightsError, match=words):
+        load_checkpoint(tmp_path / "weights")
+
+
+def test_one_tensor_under_many_names_is_refused(tmp_path: Path) -> None:
+    shared = nn.Parameter(torch.zeros(16, 16, 64, 64))
+    layers = [nn.Conv2d(16, 16, 64) for _ in range(30)]
+    for layer in layers:
+        layer.weight = shared
+    save_classic({"model": with_layer(nn.Sequential(*layers))}, tmp_path / "weights", tiny_names())
+    with pytest.raises(WeightsError, match="times the file's size in memory"):
+        load_checkpoint(tmp_path / "weights")
+
+
+def spoil_groups(model: Any) -> None:
+    model.model[0].conv.groups = 7
+
+
+def spoil_names(model: Any) -> None:
+    shared: list[Any] = ["x"]
+    for _ in range(60):
+        shared = [shared, shared]
+    model.names = [10**30, shared]
+
+
+def spoil_stride(model: Any) -> None:
+    model.model[0].conv.stride = (10**30, 1)
+
+
+def spoil_values(model: Any) -> None:
+    model.model[-1].m[0].bias.data[0] = float("nan")
+
+
+def spoil_source(model: Any) -> None:
+    model.model[3].f = 9
+
+
+@pytest.mark.parametrize("spoil", [spoil_groups, spoil_stride, spoil_values, spoil_source], ids=lambda s: s.__name__)
+def test_odd_values_are_refused_with_exit_code_3(
+    tmp_path: Path, yolo_bac: Callable[..., Ended], spoil: Callable[[Any], None]
+) -> None:
+    model = tiny_model()
+    spoil(model)
+    save_classic({"model": model}, tmp_path / "weights", tiny_names())
+    ended = yolo_bac("--weights", tmp_path / "weights", "--source", DEMO_SCENES, "--project", tmp_path / "out")
+    assert ended.code == 3
+    assert ended.stderr.startswith("yolo-bac: error: weights: ")
+    assert len(ended.stderr) < 600
+
+
+def test_names_that_are_no_text_are_called_by_their_type(tmp_path: Path) -> None:
+    model = tiny_model("a", "b")
+    spoil_names(model)
+    save_classic({"model": model}, tmp_path / "weights", tiny_names())
+    assert load_checkpoint(tmp_path / "weights").names == ("a int", "a list")

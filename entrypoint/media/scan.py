@@ -15,6 +15,8 @@ from pathlib import Path
 from entrypoint.errors import SourceError
 from entrypoint.filetype import HEAD_BYTES, FileType, identify_head
 from entrypoint.records import Failure
+from entrypoint.runfolder import STATUS
+from entrypoint.text import printable
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -90,6 +92,7 @@ _OTHER_SUFFIXES = frozenset(
     ]
 )
 _MAX_NESTED_LINKS = 8
+_MAX_TIMES_ENTERED = 16
 _VIDEO = Failure("unsupported", "a video; only still images are read")
 
 
@@ -110,48 +113,62 @@ class Listing:
     ignored: Counter[str] = field(default_factory=Counter)
 
 
-def scan(source: str, exclude: Path | None = None) -> Listing:
-    """List the media of `source`; `exclude` is a folder not to enter (the results, should they lie inside).
+def scan(source: str, project: Path | None = None) -> Listing:
+    """List the media of `source`; results of earlier runs under the folder `project` are not entered.
 
     Raises SourceError when the source does not exist or cannot be listed.
     """
-    scanner = _Scanner(exclude)
+    scanner = _Scanner(project)
     path = Path(source)
     if "://" in source or source.isdigit():
         raise SourceError(f"source {source!r}: streams and cameras are not read; expected a file, a folder or a glob")
-    if path.is_dir():
+    if os.path.isdir(source):  # noqa: PTH112 - False, not an error, for a name that is too long
         found = list(scanner.folder(path))
-    elif path.exists():
+    elif os.path.exists(source):  # noqa: PTH110
         found = list(scanner.single(path))
     elif glob.has_magic(source):
         found = list(scanner.glob(source))
     else:
-        where = "is a link to nothing" if path.is_symlink() else "does not exist"
+        where = "is a link to nothing" if os.path.islink(source) else "does not exist"  # noqa: PTH114
         raise SourceError(f"source {source!r} {where}; expected a file, a folder, a glob or a text file of paths")
     return Listing(_unique(sorted(found, key=lambda medium: medium.file)), scanner.ignored)
 
 
 def _unique(media: list[Medium]) -> list[Medium]:
-    """Each path once; another path that would get the same name gets a number behind it."""
+    """Each path once; one whose name or results would be in another's way gets a number behind its name."""
+    taken = {medium.file for medium in media}
+    taken |= {folder for file in taken for folder in _folders(file)}
     kept: dict[str, Medium] = {}
     for medium in media:
         name, number = medium.file, 1
-        while name in kept and kept[name].path != medium.path:
+        while (name in kept and kept[name].path != medium.path) or not taken.isdisjoint(_results(name)):
             number += 1
             name = f"{medium.file}~{number}"
         kept.setdefault(name, Medium(name, medium.path, medium.failure))
-    return list(kept.values())
+    return sorted(kept.values(), key=lambda medium: medium.file)
 
 
-def printable(path: str) -> str:
-    r"""A path as text that any JSON reader takes: bytes that are not UTF-8 become `\xNN`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def _folders(file: str) -> Iterator[str]:
+    while "/" in file:
+        file = file.rpartition("/")[0]
+        yield file
+
+
+def _results(file: str) -> set[str]:
+    """Names that results of `file` get beside its own, in one of the folders of a run."""
+    added = [".json", ".txt"] if _suffix(file) in IMAGE_SUFFIXES else [".json", ".txt", ".jpg", ".png"]
+    return {file + suffix for suffix in added}
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path for each of a million files costs seconds
 
 
 class _Scanner:
-    def __init__(self, exclude: Path | None) -> None:
+    def __init__(self, project: Path | None) -> None:
         self.ignored: Counter[str] = Counter()
-        self._exclude = _identity(exclude) if exclude is not None and exclude.exists() else None
+        self._project = _identity(project) if project is not None and project.exists() else None
+        self._entered: Counter[tuple[int, int]] = Counter()
 
     def folder(self, root: Path) -> Iterator[Medium]:
         try:
@@ -183,7 +200,7 @@ class _Scanner:
             path = Path(os.path.normpath(listing.parent / entry))
             inside = path.is_relative_to(listing.parent)
             file = printable(str(path.relative_to(listing.parent if inside else path.anchor)))
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112 - as in scan
                 yield from self._walk(str(path), f"{file}/", (), 0)
             elif not os.path.lexists(path):
                 yield Medium(file, path, Failure("missing", f"listed in {listing.name}, but does not exist"))
@@ -192,8 +209,10 @@ class _Scanner:
 
     def _walk(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...], links: int) -> Iterator[Medium]:
         here = _identity(Path(folder))
-        if here == self._exclude:
+        if above and above[-1] == self._project and os.path.exists(f"{folder}/{STATUS}"):  # noqa: PTH110
+            self.ignored["folder of results"] += 1
             return
+        self._entered[here] += 1
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
         for entry in listed:
@@ -214,6 +233,8 @@ class _Scanner:
                 yield Medium(file, path, Failure("link_loop", "a link to a folder that contains it"))
             elif links > _MAX_NESTED_LINKS:
                 yield Medium(file, path, Failure("link_loop", f"below more than {_MAX_NESTED_LINKS} linked folders"))
+            elif links and self._entered[_identity(path)] >= _MAX_TIMES_ENTERED:
+                yield Medium(file, path, Failure("link_loop", f"a folder reached {_MAX_TIMES_ENTERED} times by links"))
             else:
                 media = list(self._walk(entry.path, f"{file}/", above, links))
                 yield from media
@@ -223,7 +244,7 @@ class _Scanner:
             yield Medium(file, path, Failure("unreadable", f"the folder cannot be listed: {error.strerror}"))
 
     def _file(self, path: str, file: str) -> Iterator[Medium]:
-        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path for each of a million files costs seconds
+        suffix = _suffix(path)
         failure = _link_failure(path)
         if suffix in IMAGE_SUFFIXES:
             yield Medium(file, Path(path), failure)
@@ -253,7 +274,7 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 
 def _link_failure(path: str) -> Failure | None:
     """Why a link leads to no file, None for anything else."""
-    if not os.path.islink(path):  # noqa: PTH114 - as in _file
+    if not os.path.islink(path):  # noqa: PTH114 - as in _suffix
         return None
     try:
         os.stat(path)  # noqa: PTH116

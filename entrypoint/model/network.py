@@ -68,6 +68,8 @@ class Network(nn.Module):
                 levels = levels[:-1]
             if number == len(_PASSES) - 1:
                 levels = levels[1:]
+            if not levels:  # a head of one level
+                continue
             y = torch.cat(levels, 1)
             boxes = y[..., :4] / scale
             if mirrored:

@@ -31,7 +31,8 @@ def select(prediction: Tensor, options: NmsOptions) -> Tensor:
     """
     rows = prediction[prediction[:, 4] > options.conf_thres].float()
     confidence, class_id = (rows[:, 5:] * rows[:, 4:5]).max(1)
-    keep = confidence > options.conf_thres
+    # FP16 can overflow; a box without coordinates is no detection.
+    keep = (confidence > options.conf_thres) & rows[:, :4].isfinite().all(1)
     if options.classes is not None:
         keep &= torch.isin(class_id, torch.tensor(options.classes, device=class_id.device))
     rows, confidence, class_id = rows[keep], confidence[keep], class_id[keep]

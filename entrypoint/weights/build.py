@@ -14,10 +14,12 @@ from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.model import layers
 from entrypoint.model.head import Detect
 from entrypoint.model.network import Network, Step
-from entrypoint.weights.part import Part
+from entrypoint.weights.part import Allowance, Part, shown
 
 # detect.py pads to multiples of at least this: a head may end before the coarsest of the layers it draws on.
 _LEAST_STRIDE = 32
+# Values a layer may give for an image of two strides by two; the largest YOLOv5 stays below a million.
+_MAX_OUTPUT = 1 << 24
 _OTHER_TASKS = {
     "models.yolo.SegmentationModel": "segmentation",
     "models.yolo.Segment": "segmentation",
@@ -26,13 +28,14 @@ _OTHER_TASKS = {
 }
 
 
-def build_network(model: object) -> tuple[Network, object]:
+def build_network(model: object, file_bytes: int) -> tuple[Network, object]:
     """The network of a pickled `models.yolo.Model` or `DetectionModel`, and its `names` as they stand there.
 
     The network is float32, on the CPU, in eval mode, without gradients; batch norms are folded into convolutions.
+    `file_bytes`, the size of the checkpoint, bounds the network's.
     Raises NotADetectorError for a model of another task, WeightsError for values no real checkpoint has.
     """
-    root = Part(model, "model")
+    root = Part(model, "model", Allowance(file_bytes))
     parts = list(root.child("model").children())
     _refuse_other_tasks([root, *parts[-1:]])
     if not parts or parts[-1].name != "models.yolo.Detect":
@@ -59,13 +62,23 @@ def _refuse_other_tasks(parts: list[Part]) -> None:
 
 
 def _try_out(network: Network) -> None:
+    """Refuse layers that do not fit together, or that would blow up a small image; without computing anything."""
     side = 2 * network.stride
+    weights = {name: values.to("meta") for name, values in (*network.named_parameters(), *network.named_buffers())}
+    hooks = [layer.register_forward_hook(_refuse_growth) for layer in network.modules() if layer is not network]
     try:
-        with torch.inference_mode():
-            network(torch.zeros(1, 3, side, side))
+        torch.func.functional_call(network, weights, (torch.empty(1, 3, side, side, device="meta"),))
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
         detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise WeightsError(f"the checkpoint's layers do not fit together: {detail}") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _refuse_growth(layer: nn.Module, inputs: object, output: object) -> None:
+    if isinstance(output, Tensor) and output.numel() > _MAX_OUTPUT:
+        raise WeightsError(f"the checkpoint's {type(layer).__name__} makes {output.numel()} values of a tiny image")
 
 
 def _step(part: Part, position: int) -> Step:
@@ -74,7 +87,7 @@ def _step(part: Part, position: int) -> Step:
     indices = tuple(source) if many else (source,)
     for index in indices:
         if not isinstance(index, int) or not (index == -1 or -position <= index < position):
-            raise part.wrong(f"reads from layer {index!r:.40}, which is not before it")
+            raise part.wrong(f"reads from layer {shown(index)}, which is not before it")
     return Step(indices, many)
 
 
@@ -94,7 +107,7 @@ def _strides(part: Part) -> Tensor:
     strides = part.tensor("stride", 1)
     whole = strides.round()
     if not 1 <= len(strides) <= 8 or not bool(((strides == whole) & (whole >= 1) & (whole <= 1024)).all()):
-        raise part.wrong(f"has strides {strides.tolist()!r:.80}, expected whole pixels from 1 to 1024")
+        raise part.wrong(f"has strides {str(strides.tolist())[:80]}, expected whole pixels from 1 to 1024")
     if any(int(strides.max()) % int(stride) for stride in strides):
         raise part.wrong(f"has strides {strides.tolist()}, of which the largest is no multiple of the others")
     return strides
@@ -272,8 +285,8 @@ def _sequential(part: Part) -> nn.Module:
 def _upsample(part: Part) -> nn.Module:
     scale, mode = part.value("scale_factor"), part.value("mode", "nearest")
     scale = scale[0] if isinstance(scale, tuple) and scale else scale
-    if not isinstance(scale, (int, float)) or not 1 <= scale <= 16 or mode not in ("nearest", "bilinear"):
-        raise part.wrong(f"scales by {scale!r:.40} with {mode!r:.40}, expected 1 to 16 with nearest or bilinear")
+    if not isinstance(scale, (int, float)) or not 1 <= scale <= 4 or mode not in ("nearest", "bilinear"):
+        raise part.wrong(f"scales by {shown(scale)} with {shown(mode)}, expected 1 to 4 with nearest or bilinear")
     align = part.value("align_corners") if mode == "bilinear" else None
     return nn.Upsample(scale_factor=float(scale), mode=mode, align_corners=None if align is None else bool(align))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.model.network import Network
 from entrypoint.weights.build import build_network
+from entrypoint.weights.part import shown
 from entrypoint.weights.pickled import Node, read_checkpoint
 
 _MAX_NAME = 100
@@ -25,13 +26,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises WeightsError, or one of its kinds, with the path in the message.
     """
     try:
-        network, names = build_network(_model_of(read_checkpoint(path)))
+        network, names = build_network(_model_of(read_checkpoint(path)), path.stat().st_size)
         return Checkpoint(network, _class_names(names, classes=network.classes))
     except WeightsError as error:
         message = str(error)
         raise type(error)(message if message.startswith(path.name) else f"{path.name}: {message}") from error
     except RecursionError as error:
         raise WeightsError(f"{path.name}: its layers contain themselves") from error
+    except Exception as error:
+        what = f"{type(error).__name__}: {str(error)[:200]}"
+        raise WeightsError(f"{path.name}: holds values that no YOLOv5 checkpoint has ({what})") from error
 
 
 def _model_of(content: object) -> Node:
@@ -58,5 +62,6 @@ def _class_names(names: object, classes: int) -> tuple[str, ...]:
 
 
 def _printable(name: object) -> str:
-    text = "".join(character if character.isprintable() else "�" for character in str(name)[:_MAX_NAME])
+    short = name if isinstance(name, str) else shown(name)
+    text = "".join(character if character.isprintable() else "�" for character in short[:_MAX_NAME])
     return text.encode("utf-8", "replace").decode()

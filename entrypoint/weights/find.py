@@ -28,19 +28,19 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
     `wanted` is a file, a folder, or the name of a file below one of `places`; without it the first of `places` that
     holds a candidate is taken. Raises WeightsError when there is none, or several different ones.
     """
-    roots = _roots(wanted, places)
+    groups = _groups(wanted or None, places)
     seen: list[tuple[Path, FileType | str]] = []
-    for root in roots:
-        here = [(path, _identify(path)) for path in _files(root)]
+    for label, paths in groups:
+        here = [(path, _identify(path)) for path in paths]
         seen += here
         candidates = _distinct((path, kind) for path, kind in here if _family(kind) == "weights")
         if len(candidates) == 1:
             return _runnable(candidates[0])
         if candidates:
-            raise WeightsError(_several(root, candidates))
+            raise WeightsError(_several(label, candidates))
         if _was_meant_as_weights(here):
             break
-    raise WeightsError(_none(wanted, roots, seen))
+    raise WeightsError(_none([label for label, _ in groups], seen))
 
 
 def _family(kind: FileType | str) -> str | None:
@@ -54,16 +54,17 @@ def _was_meant_as_weights(found: list[tuple[Path, FileType | str]]) -> bool:
     return bool(found) and not any(_family(kind) in ("image", "video", "archive") for _, kind in found)
 
 
-def _roots(wanted: str | None, places: Sequence[Path]) -> list[Path]:
+def _groups(wanted: str | None, places: Sequence[Path]) -> list[tuple[str, list[Path]]]:
+    """Files to judge together, with what to call them; the first group that holds a candidate decides."""
     if wanted is None:
-        return [place for place in places if os.path.lexists(place)]
+        return [(str(place), list(_files(place))) for place in places if os.path.lexists(place)]
     if os.path.lexists(wanted):
-        return [Path(wanted)]
-    named = [path for place in places for path in _files(place) if path.name == wanted or path.match(wanted)]
+        return [(wanted, list(_files(Path(wanted))))]
+    named = [path for place in places for path in _files(place) if f"/{path}".endswith(f"/{wanted}")]
+    looked = " or ".join(str(place) for place in places)
     if not named:
-        looked = " or ".join(str(place) for place in places)
         raise WeightsError(f"--weights {wanted}: no such file, nor one of that name under {looked}")
-    return named
+    return [(f"the name {wanted} in {looked}", named)]
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -123,14 +124,14 @@ def _article(name: str) -> str:
     return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
-def _several(root: Path, candidates: list[Weights]) -> str:
+def _several(label: str, candidates: list[Weights]) -> str:
     rows = [
         f"  {weights.path}  {weights.size} bytes  sha256 {weights.sha256[:12]}…  {weights.kind.name}{_classes(weights)}"
         for weights in candidates[:_SHOWN]
     ]
     more = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
     advice = f"choose one with --weights, for example: --weights {candidates[0].path}"
-    return "\n".join([f"{len(candidates)} models under {root}, expected one; {advice}", *rows, *more])
+    return "\n".join([f"{len(candidates)} models under {label}, expected one; {advice}", *rows, *more])
 
 
 def _classes(weights: Weights) -> str:
@@ -146,22 +147,22 @@ def _classes(weights: Weights) -> str:
         return ", not loadable"
 
 
-def _none(wanted: str | None, roots: list[Path], seen: list[tuple[Path, FileType | str]]) -> str:
+def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> str:
     expected = "expected a YOLOv5 checkpoint (.pt), under any name"
-    if not roots:
+    if not labels:
         return (
             f"no weights: there is no /inputs; {expected}. Mount one there "
             '(`-v "$PWD/yolov5s.pt:/inputs/yolov5s.pt:ro"`, on Bacalhau `-i https://…/yolov5s.pt`), '
             "name one with --weights, or try --demo"
         )
     if not seen:
-        return f"no weights: {roots[0]} is an empty folder; {expected}"
+        return f"no weights: {labels[0]} is an empty folder; {expected}"
     if len(seen) == 1:
         path, kind = seen[0]
         return f"no weights: {path} is {_what(kind)}; {expected}"
     rows = [f"  {path}: {_what(kind)}" for path, kind in seen[:_SHOWN]]
     more = [f"  and {len(seen) - _SHOWN} more"] if len(seen) > _SHOWN else []
-    where = wanted or ", ".join(str(root) for root in roots)
+    where = ", ".join(labels)
     return "\n".join([f"no weights among the {len(seen)} files under {where}; {expected}. Found:", *rows, *more])
 
 

@@ -63,8 +63,11 @@ def _fill(values: Tensor, file: IO[bytes]) -> None:
         values.copy_(torch.frombuffer(bytearray(data), dtype=values.dtype))
 
 
-class _Unpickler(pickle.Unpickler):
-    """Resolves names of the allow-list, tensors and plain containers; nothing else."""
+class _Unpickler(pickle._Unpickler):
+    """Resolves names of the allow-list, tensors and plain containers; nothing else.
+
+    The unpickler written in Python: the one in C reserves as many memo slots as a file of a few bytes asks for.
+    """
 
     def __init__(self, file: IO[bytes], allowed: Mapping[str, type], file_size: int) -> None:
         super().__init__(file)

@@ -9,17 +9,44 @@ from torch import Tensor
 from entrypoint.errors import WeightsError
 from entrypoint.weights.pickled import Node
 
-_MAX_LAYERS = 10_000
-_MAX_SIZE = 1 << 16  # of a kernel, a stride, a count of channels or classes: far above any real one
+_MAX_LAYERS = 20_000
+_MAX_GROWTH = 8  # bytes to floats is 4
+# Far above any real one: of groups, classes, heads; and of a kernel, a stride, a padding.
+_MAX_COUNT, _MAX_SIZE = 1 << 16, 64
+
+
+class Allowance:
+    """What a network may grow to. A few bytes of pickle can name one layer, or one tensor, a million times."""
+
+    def __init__(self, file_bytes: int) -> None:
+        self._layers, self._bytes = _MAX_LAYERS, _MAX_GROWTH * file_bytes
+
+    def take_layer(self) -> None:
+        self._layers -= 1
+        if self._layers < 0:
+            raise WeightsError(f"the checkpoint has more than {_MAX_LAYERS} layers")
+
+    def take_bytes(self, count: int) -> None:
+        self._bytes -= count
+        if self._bytes < 0:
+            raise WeightsError(f"the checkpoint's layers take more than {_MAX_GROWTH} times the file's size in memory")
+
+
+def shown(value: object) -> str:
+    """A value from a checkpoint, for a message: short scalars as they are, anything else by its type."""
+    if isinstance(value, (str, float, bool, type(None))) or (isinstance(value, int) and abs(value) < 10**18):
+        return repr(value)[:80]
+    return f"a {type(value).__name__}"
 
 
 class Part:
     """A node and where it stands in the model, read with checks: what is missing or odd raises WeightsError."""
 
-    def __init__(self, node: object, path: str) -> None:
+    def __init__(self, node: object, path: str, allowance: Allowance) -> None:
         if not isinstance(node, Node):
             raise WeightsError(f"the checkpoint's {path} is a {type(node).__name__}, not a layer")
-        self.node, self.path, self.name = node, path, node.pickled_name
+        allowance.take_layer()
+        self.node, self.path, self.name, self._allowance = node, path, node.pickled_name, allowance
 
     def wrong(self, what: str) -> WeightsError:
         return WeightsError(f"the checkpoint's {self.path} ({self.name}) {what}")
@@ -28,7 +55,7 @@ class Part:
         return self.node.state.get(key, default)
 
     def number(self, key: str, default: int | None = None) -> int:
-        return self.checked_int(key, self.value(key, default))
+        return self.checked_int(key, self.value(key, default), _MAX_COUNT)
 
     def pair(self, key: str, default: int | None = None) -> tuple[int, int]:
         value = self.value(key, default)
@@ -38,12 +65,12 @@ class Part:
     def real(self, key: str, default: float) -> float:
         value = self.value(key, default)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise self.wrong(f"has {key} = {value!r:.80}, expected a number")
+            raise self.wrong(f"has {key} = {shown(value)}, expected a number")
         return float(value)
 
-    def checked_int(self, key: str, value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_SIZE:
-            raise self.wrong(f"has {key} = {value!r:.80}, expected a whole number from 0 to {_MAX_SIZE}")
+    def checked_int(self, key: str, value: object, most: int = _MAX_SIZE) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise self.wrong(f"has {key} = {shown(value)}, expected a whole number from 0 to {most}")
         return value
 
     def tensor(self, key: str, dims: int) -> Tensor:
@@ -68,7 +95,11 @@ class Part:
             or found.numel() * found.element_size() > found.untyped_storage().nbytes()
         ):
             raise self.wrong(f"has a {key} that does not hold the values it claims")
-        return found.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
+        self._allowance.take_bytes(found.numel() * torch.float32.itemsize)
+        own = found.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
+        if own.isnan().any():
+            raise self.wrong(f"has a {key} with values that are no numbers (NaN); its training diverged")
+        return own
 
     def has(self, key: str) -> bool:
         modules = self.value("_modules")
@@ -77,11 +108,11 @@ class Part:
     def child(self, key: str) -> "Part":
         if not self.has(key):
             raise self.wrong(f"has no layer {key}")
-        return Part(self.value("_modules")[key], f"{self.path}.{key}")
+        return Part(self.value("_modules")[key], f"{self.path}.{key}", self._allowance)
 
     def children(self) -> Iterator["Part"]:
         modules = self.value("_modules")
-        if not isinstance(modules, dict) or len(modules) > _MAX_LAYERS:
+        if not isinstance(modules, dict):
             raise self.wrong("has no list of layers")
         for key, node in modules.items():
-            yield Part(node, f"{self.path}.{key}")
+            yield Part(node, f"{self.path}.{key}", self._allowance)

@@ -7,6 +7,7 @@ from entrypoint.writers.base import ImageWriter, Looked
 from entrypoint.writers.images import write_image
 
 _GAIN, _PAD = 1.02, 10  # detect.py cuts a little more than the box
+_MAX_BYTES = 200
 
 
 class CropWriter(ImageWriter):
@@ -36,4 +37,5 @@ class CropWriter(ImageWriter):
 
 def _folder_name(class_name: str) -> str:
     """A class name from a checkpoint, as a folder name that stays where it is put."""
-    return re.sub(r"[/\\\x00]", "_", class_name).strip(". ") or "class"
+    plain = re.sub(r"[/\\\x00]", "_", class_name).encode()[:_MAX_BYTES].decode("utf-8", "ignore")
+    return plain.strip(". ") or "class"

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from entrypoint.draw import DrawOptions, annotate
 from entrypoint.filetype import identify_head
+from entrypoint.log import LOG
 from entrypoint.media.scan import IMAGE_SUFFIXES
 from entrypoint.runfolder import RunFolder
 from entrypoint.settings import Settings
@@ -34,6 +35,7 @@ def write_image(folder: RunFolder, where: str, file: str, image: NDArray[np.uint
         if encoded:
             folder.write(folder.file(where, file, added), encoded)
             return
+    LOG.warning("%s: no format takes an image of %d × %d; not in %s", file, image.shape[1], image.shape[0], where)
 
 
 def _encode(suffix: str, image: NDArray[np.uint8]) -> bytes | None:
