@@ -27,6 +27,7 @@ from entrypoint.errors import (
 from entrypoint.log import LOG
 from entrypoint.media.scan import Listing, Medium, scan
 from entrypoint.model.nms import NmsOptions
+from entrypoint.mounts import is_lost_with_the_container
 from entrypoint.pipeline import Pipeline
 from entrypoint.progress import Progress
 from entrypoint.records import Record
@@ -136,6 +137,12 @@ def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued
 
 def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> None:
     weights = facts["weights"]
+    if is_lost_with_the_container(folder.path):
+        LOG.warning(
+            'results in %s are lost with the container, for nothing is mounted there: add `-v "$PWD/outputs:/outputs"` '
+            "to docker run, `-o outputs:/outputs -p ipfs` to bacalhau docker run",
+            folder.path,
+        )
     LOG.info("weights %s, sha256 %s, %d classes", weights["file"], weights["sha256"], len(weights["classes"]))
     LOG.info("source %s: %d media%s", facts["source"], len(listing.media), _ignored(listing))
     if not listing.media:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,8 +54,15 @@ def yolo_bac() -> Callable[..., Ended]:
     return run
 
 
+def heed_signals() -> None:
+    """In the child: not to ignore what the shell that runs the tests in its background may have it ignore."""
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_DFL)
+
+
 def start(*args: object, **options: Any) -> "subprocess.Popen[str]":
     """Start the command as a process of its own."""
+    options.setdefault("preexec_fn", heed_signals)
     return subprocess.Popen(
         [sys.executable, "-m", "entrypoint", *map(str, args)],
         cwd=ROOT,
