@@ -171,18 +171,17 @@ def _leave_word(status: Status, error: Exception) -> None:
 
 def _find_media(settings: Settings) -> tuple[str, Listing]:
     """The source that applies first, and what it holds."""
-    exclude = settings.project
-    if settings.source is not None:
-        listing = scan(settings.source, exclude)
+    if settings.source:
+        listing = scan(settings.source, settings.project)
         if not listing.media:
             raise SourceError(f"source {settings.source!r} holds no images{_ignored(listing)}; expected at least one")
         return settings.source, listing
     if DATASETS.exists():
-        return str(DATASETS), scan(str(DATASETS), exclude)
-    if INPUTS.is_dir() and (listing := scan(str(INPUTS), exclude)).media:
+        return str(DATASETS), scan(str(DATASETS), settings.project)
+    if INPUTS.is_dir() and (listing := scan(str(INPUTS), settings.project)).media:
         return str(INPUTS), listing
     samples = str(bundled_images())
-    return samples, scan(samples, exclude)
+    return samples, scan(samples, settings.project)
 
 
 def _ignored(listing: Listing) -> str:

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from entrypoint.weights.build import build_layer
 from entrypoint.weights.checkpoint import load_checkpoint
+from entrypoint.weights.layerbuilders import build_layer
 from entrypoint.weights.part import Allowance, Part
 from entrypoint.weights.pickled import read_checkpoint
 from scripts.training.network import STRIDES

@@ -19,77 +19,20 @@ from entrypoint.runfolder import STATUS
 from entrypoint.text import printable
 
 IMAGE_SUFFIXES = frozenset(
-    [
-        ".avif",
-        ".bmp",
-        ".dib",
-        ".dng",
-        ".exr",
-        ".gif",
-        ".hdr",
-        ".heic",
-        ".heif",
-        ".jfif",
-        ".jp2",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".mpo",
-        ".pbm",
-        ".pfm",
-        ".pgm",
-        ".pic",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".pxm",
-        ".ras",
-        ".sr",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
+    (
+        ".avif .bmp .dib .dng .exr .gif .hdr .heic .heif .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pfm .pgm .pic .png "
+        ".pnm .ppm .pxm .ras .sr .tif .tiff .webp"
+    ).split()
 )
 VIDEO_SUFFIXES = frozenset(
     [".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"]
 )
 # Not opened to see whether they are media after all: what lies beside images in datasets.
 _OTHER_SUFFIXES = frozenset(
-    [
-        ".txt",
-        ".json",
-        ".jsonl",
-        ".xml",
-        ".csv",
-        ".tsv",
-        ".md",
-        ".yaml",
-        ".yml",
-        ".html",
-        ".py",
-        ".sh",
-        ".log",
-        ".cache",
-        ".npy",
-        ".npz",
-        ".pt",
-        ".pth",
-        ".onnx",
-        ".zip",
-        ".tar",
-        ".gz",
-        ".tgz",
-        ".bz2",
-        ".xz",
-        ".zst",
-        ".7z",
-        ".rar",
-        ".parquet",
-        ".pdf",
-        ".db",
-        ".ini",
-        ".toml",
-    ]
+    (
+        ".txt .json .jsonl .xml .csv .tsv .md .yaml .yml .html .py .sh .log .cache .npy .npz .pt .pth .onnx .zip .tar "
+        ".gz .tgz .bz2 .xz .zst .7z .rar .parquet .pdf .db .ini .toml"
+    ).split()
 )
 _MAX_NESTED_LINKS = 8
 _MAX_TIMES_ENTERED = 16
@@ -120,12 +63,12 @@ def scan(source: str, project: Path | None = None) -> Listing:
     """
     scanner = _Scanner(project)
     path = Path(source)
-    if "://" in source or source.isdigit():
-        raise SourceError(f"source {source!r}: streams and cameras are not read; expected a file, a folder or a glob")
     if os.path.isdir(source):  # noqa: PTH112 - False, not an error, for a name that is too long
         found = list(scanner.folder(path))
     elif os.path.exists(source):  # noqa: PTH110
         found = list(scanner.single(path))
+    elif "://" in source or source.isdigit():
+        raise SourceError(f"source {source!r}: streams and cameras are not read; expected a file, a folder or a glob")
     elif glob.has_magic(source):
         found = list(scanner.glob(source))
     else:
