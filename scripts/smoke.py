@@ -170,6 +170,7 @@ def stopped_and_continued(bench: Bench) -> None:
     mounts = ["-v", f"{data}:/datasets:ro", "-v", f"{out}:/outputs"]
     job = subprocess.Popen(["docker", "run", "--rm", "--name", name, *mounts, bench.image, *weights], text=True)
     while len(list(out.glob("exp/labels/*.json"))) < 10:
+        expect(job.poll(), None)
         time.sleep(0.05)
     sent = time.monotonic()
     subprocess.run(["docker", "kill", "--signal", "TERM", name], check=True, capture_output=True)

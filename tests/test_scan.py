@@ -146,7 +146,7 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(names, min_size=1, max_size=3), max_size=8))
 def test_any_tree_is_listed_whole(tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]) -> None:
     root = tmp_path_factory.mktemp("tree")
