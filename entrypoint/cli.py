@@ -108,7 +108,10 @@ _FRACTION = _Fraction(0, 1)
     "[default: /datasets, else images in /inputs, else two bundled samples]",
 )
 @click.option(
-    "--data", metavar="PATH", hidden=True, help="Taken for detect.py's sake: the checkpoint brings its names."
+    "--data", hidden=True, expose_value=False, help="Taken as detect.py does: a checkpoint brings its own names."
+)
+@click.option(
+    "--vid-stride", hidden=True, expose_value=False, help="Taken as detect.py does: still images have no frames."
 )
 @click.option(
     "--imgsz",
@@ -198,7 +201,7 @@ _FRACTION = _Fraction(0, 1)
 )
 @click.version_option(__version__, prog_name="yolo-bac", allow_from_autoenv=False)
 @click.pass_context
-def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, data: str | None, **options: Any) -> None:
+def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, **options: Any) -> None:
     """Detect objects with YOLOv5 in a batch of images.
 
     Finds the weights under /inputs by their content, looks at every image of the source, and leaves annotated images,

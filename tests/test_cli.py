@@ -70,6 +70,7 @@ def parsed(yolo_bac: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sett
         (["--batch-size", "7"], "batch_size", 7),
         (["--project", "runs"], "project", Path("runs")),
         (["--data", "coco128.yaml"], "conf_thres", 0.25),
+        (["--vid-stride", "2"], "conf_thres", 0.25),
         (["--no-resume"], "resume", False),
         (["--demo"], "weights", str(DEMO_WEIGHTS)),
         (["--demo"], "imgsz", (320, 320)),
