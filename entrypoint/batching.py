@@ -1,7 +1,8 @@
 """Threads beside the network, and images that share a shape in one batch; both bounded."""
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -16,27 +17,47 @@ def map_ahead(
     ahead: int,
     weigh: Callable[[R], int] = lambda result: 0,
     budget: int = 0,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """`map` on threads, results in the order of `items`, at most `ahead` of them waiting or under way.
 
-    While results that wait outweigh `budget` (by `weigh`, in bytes), no further item is begun.
+    While results that wait outweigh `budget` (by `weigh`, in bytes), no item is begun but the one whose turn it is.
+    Close it when leaving it early, or its threads wait on.
     """
     pending: deque[Future[R]] = deque()
+    gate = threading.Condition()
+    held, turn, closing = 0, 0, False
 
-    def waiting() -> int:
-        return sum(weigh(future.result()) for future in pending if future.done() and not future.exception())
+    def work(number: int, item: T) -> R:
+        nonlocal held
+        with gate:
+            gate.wait_for(lambda: held <= budget or number == turn or closing)
+        result = function(item)
+        with gate:
+            held += weigh(result)
+        return result
+
+    def take() -> R:
+        nonlocal held, turn
+        result = pending.popleft().result()
+        with gate:
+            held, turn = held - weigh(result), turn + 1
+            gate.notify_all()
+        return result
 
     with ThreadPoolExecutor(workers, thread_name_prefix=function.__name__) as pool:
         try:
-            for item in items:
-                while pending and (len(pending) >= ahead or waiting() > budget):
-                    yield pending.popleft().result()
-                pending.append(pool.submit(function, item))
+            for number, item in enumerate(items):
+                if len(pending) >= ahead:
+                    yield take()
+                pending.append(pool.submit(work, number, item))
             while pending:
-                yield pending.popleft().result()
+                yield take()
         finally:
             for future in pending:
                 future.cancel()
+            with gate:
+                closing = True
+                gate.notify_all()
 
 
 class BackgroundCalls(Generic[T]):

@@ -1,7 +1,8 @@
 """Media to records: decoding and writing on threads beside the detector, batches by shape across the whole stream."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,11 +81,12 @@ class Pipeline:
         output = BackgroundCalls(write, self._threads, _WAITING_BYTES)
         buckets: ShapeBuckets[_Ready] = ShapeBuckets(self._batch_size, _WAITING_BYTES)
         try:
-            for prepared in self._prepared(media):
-                if isinstance(prepared, _Answer):
-                    output.submit(prepared, prepared.weight)
-                elif batch := buckets.add(prepared.letterbox.shape, prepared, prepared.weight):
-                    self._detect(batch, output)
+            with closing(self._prepared(media)) as stream:
+                for prepared in stream:
+                    if isinstance(prepared, _Answer):
+                        output.submit(prepared, prepared.weight)
+                    elif batch := buckets.add(prepared.letterbox.shape, prepared, prepared.weight):
+                        self._detect(batch, output)
             for batch in buckets.drain():
                 self._detect(batch, output)
         except BaseException:
@@ -92,7 +94,7 @@ class Pipeline:
             raise
         output.close()
 
-    def _prepared(self, media: Iterable[Medium]) -> Iterator[_Ready | _Answer]:
+    def _prepared(self, media: Iterable[Medium]) -> Generator[_Ready | _Answer, None, None]:
         ahead = self._threads * _AHEAD_PER_THREAD
         return map_ahead(self._prepare, media, self._threads, ahead, lambda item: item.weight, _WAITING_BYTES)
 

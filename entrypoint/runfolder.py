@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from entrypoint.errors import OutputError
 
 STATUS = "status.json"
-_SCRATCH = ".partial"
+_SCRATCH, _DOOMED = ".partial", ".partial.removed"
 # What another run may have left in a folder that --exist-ok takes over: none of it must pass for this run's.
 _RESULTS = (STATUS, "labels", "images", "crops", "predictions.json", "coco.json", "predictions.csv")
 _NAME_MAX = 255
@@ -68,7 +68,7 @@ class RunFolder:
         if not (fresh or continued or exist_ok):
             os.close(lock)
             return None
-        for name in (_SCRATCH,) if continued else (_SCRATCH, *_RESULTS):
+        for name in (_SCRATCH, _DOOMED) if continued else (_SCRATCH, _DOOMED, *_RESULTS):
             _remove(path / name)
         (path / _SCRATCH).mkdir()
         return cls(path, continued, lock)
@@ -103,8 +103,10 @@ class RunFolder:
         self.write(self.path / name, text.encode() + b"\n")
 
     def clear(self) -> None:
-        """Remove what has not become a file."""
-        shutil.rmtree(self.path / _SCRATCH, ignore_errors=True)
+        """Remove what has not become a file. Moved away first, so that no thread can add to it meanwhile."""
+        with suppress(OSError):
+            (self.path / _SCRATCH).rename(self.path / _DOOMED)
+        shutil.rmtree(self.path / _DOOMED, ignore_errors=True)
 
     def close(self) -> None:
         """Clear, and let others claim the folder."""

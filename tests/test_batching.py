@@ -87,3 +87,28 @@ def test_background_calls_hand_on_the_first_exception() -> None:
         for number in range(10):
             calls.submit(number, 1)
     calls.abandon()
+
+
+def test_map_ahead_begins_nothing_while_results_outweigh_the_budget() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        return number
+
+    for done, _ in enumerate(map_ahead(work, range(40), workers=2, ahead=20, weigh=lambda result: 10, budget=30)):
+        time.sleep(0.005)  # as the consumer does, so that results pile up
+        # Taken, what the budget holds, one more a thread that began just before, and the one whose turn it is.
+        assert len(begun) <= (done + 1) + 30 / 10 + 2 + 1
+
+
+def test_map_ahead_left_early_leaves_no_thread_waiting() -> None:
+    results = map_ahead(lambda number: number, range(40), workers=2, ahead=20, weigh=lambda result: 10, budget=0)
+    assert next(iter(results)) == 0
+    results.close()
+    assert not any("lambda" in thread.name for thread in threading.enumerate())
+
+
+def test_map_ahead_does_not_stall_on_results_heavier_than_the_budget() -> None:
+    results = map_ahead(lambda number: number, range(40), workers=3, ahead=20, weigh=lambda result: 100, budget=1)
+    assert list(results) == list(range(40))

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from entrypoint.runfolder import RunFolder
 from entrypoint.samples import DEMO_SCENES
-from tests.conftest import Ended, records, start
+from tests.conftest import ROOT, Ended, records, start
 from tests.schemas import assert_valid
 
 Run = Callable[..., Ended]
@@ -206,3 +208,20 @@ def test_a_hangup_is_survived_under_nohup(tmp_path: Path, ignored: bool, code: i
     job.send_signal(signal.SIGHUP)
     job.communicate(timeout=120)
     assert job.returncode == code
+
+
+def test_a_full_disk_ends_the_run_whatever_waits(tmp_path: Path) -> None:
+    """Images outweigh their budget at once, so threads wait at its gate when the first result cannot be written."""
+    code = (
+        "import sys; from entrypoint import cli, job, pipeline, runfolder\n"
+        "from entrypoint.errors import OutputError\n"
+        "def full(*args): raise OutputError('no space left')\n"
+        "pipeline._WAITING_BYTES = 1\n"
+        "pipeline.RecordStore.save = full\n"
+        "cli.main()"
+    )
+    source = many(tmp_path / "in", 60)
+    command = [sys.executable, "-c", code, "--demo", "--source", str(source), "--project", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 6, done.stderr
+    assert status(tmp_path / "exp")["state"] == "failed"
