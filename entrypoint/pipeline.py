@@ -13,7 +13,7 @@ from entrypoint.detector import Detector
 from entrypoint.letterbox import Letterbox
 from entrypoint.media.decode import read_image
 from entrypoint.media.scan import Medium
-from entrypoint.records import Detections, Failure, Record, detection_record, failure_record
+from entrypoint.records import Failure, Record, detection_record, failure_record
 from entrypoint.recordstore import RecordStore
 from entrypoint.writers.base import ImageWriter, Looked
 
@@ -41,16 +41,15 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What is to be written about a medium; the image is there unless it failed."""
+    """What is to be written about a medium."""
 
     medium: Medium
-    image: NDArray[np.uint8] | None
-    outcome: Detections | Failure
+    outcome: Looked | Failure
 
     @property
     def weight(self) -> int:
         """Bytes of pixels, and some for the record."""
-        return _RECORD_BYTES + (self.image.nbytes if self.image is not None else 0)
+        return _RECORD_BYTES + (self.outcome.image.nbytes if isinstance(self.outcome, Looked) else 0)
 
 
 class Pipeline:
@@ -101,7 +100,7 @@ class Pipeline:
     def _prepare(self, medium: Medium) -> _Ready | _Answer:
         image = medium.failure or read_image(medium.path)
         if isinstance(image, Failure):
-            return _Answer(medium, None, image)
+            return _Answer(medium, image)
         height, width, _ = image.shape
         letterbox = self._detector.letterbox(width, height)
         return _Ready(medium, image, letterbox.apply(image), letterbox)
@@ -109,18 +108,18 @@ class Pipeline:
     def _detect(self, batch: list[_Ready], output: BackgroundCalls[_Answer]) -> None:
         outcomes = self._detector.detect([ready.pixels for ready in batch], [ready.letterbox for ready in batch])
         for ready, outcome in zip(batch, outcomes, strict=True):
-            answer = _Answer(ready.medium, ready.image, outcome)
+            looked = outcome if isinstance(outcome, Failure) else Looked(ready.medium.file, ready.image, outcome)
+            answer = _Answer(ready.medium, looked)
             output.submit(answer, answer.weight)
 
     def _write(self, answer: _Answer) -> Record:
-        file = answer.medium.file
-        if isinstance(answer.outcome, Failure) or answer.image is None:
-            failure = answer.outcome if isinstance(answer.outcome, Failure) else Failure("damaged", "no image")
-            record = failure_record(file, failure)
+        file, outcome = answer.medium.file, answer.outcome
+        if isinstance(outcome, Failure):
+            record = failure_record(file, outcome)
         else:
             for writer in self._writers:
-                writer.write(Looked(file, answer.image, answer.outcome))
-            height, width, _ = answer.image.shape
-            record = detection_record(file, width, height, answer.outcome, self._names)
+                writer.write(outcome)
+            height, width, _ = outcome.image.shape
+            record = detection_record(file, width, height, outcome.found, self._names)
         self._store.save(record)
         return record

@@ -83,10 +83,15 @@ def test_a_finished_run_is_left_alone(yolo_bac: Run, tmp_path: Path) -> None:
         assert f"Results: {tmp_path / name}\n" in yolo_bac("--demo", "--project", tmp_path).stdout
 
 
-def interrupt(run: Path) -> None:
-    """Make a finished run look like one that was killed, with one record missing."""
+def make_unfinished(run: Path) -> None:
+    """Make a finished run look like one that was killed."""
     found = status(run) | {"state": "running", "exit_code": None, "ended": None}
     (run / "status.json").write_text(json.dumps(found))
+
+
+def interrupt(run: Path) -> None:
+    """The same, with one record missing."""
+    make_unfinished(run)
     (run / "labels" / "scene-3.png.json").unlink()
 
 
@@ -116,8 +121,7 @@ def test_what_failed_is_tried_again(yolo_bac: Run, tmp_path: Path) -> None:
     (source / "late.png").write_bytes(b"")
     command = ["--demo", "--source", source, "--project", tmp_path]
     assert yolo_bac(*command).code == 5
-    found = status(tmp_path / "exp") | {"state": "stopped"}
-    (tmp_path / "exp" / "status.json").write_text(json.dumps(found))
+    make_unfinished(tmp_path / "exp")
     (source / "late.png").write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
     assert yolo_bac(*command).code == 0
     assert records(tmp_path / "exp")["late.png"]["failure"] is None
@@ -172,8 +176,7 @@ def test_another_folder_of_the_same_name_is_not_continued(
         many(tmp_path / place / "in", 3)
     monkeypatch.chdir(tmp_path / "a")
     assert yolo_bac("--demo", "--source", "in", "--project", tmp_path).code == 0
-    found = status(tmp_path / "exp") | {"state": "running"}
-    (tmp_path / "exp" / "status.json").write_text(json.dumps(found))
+    make_unfinished(tmp_path / "exp")
     monkeypatch.chdir(tmp_path / "b")
     assert f"Results: {tmp_path / 'exp2'}\n" in yolo_bac("--demo", "--source", "in", "--project", tmp_path).stdout
 
@@ -182,8 +185,7 @@ def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path)
     source = many(tmp_path / "in", 3)
     command = ["--demo", "--source", source, "--project", tmp_path]
     assert yolo_bac(*command).code == 0
-    found = status(tmp_path / "exp") | {"state": "running"}
-    (tmp_path / "exp" / "status.json").write_text(json.dumps(found))
+    make_unfinished(tmp_path / "exp")
     (source / "0001.png").write_bytes((DEMO_SCENES / "scene-5.png").read_bytes())
     assert yolo_bac(*command).code == 0
     assert status(tmp_path / "exp")["counts"]["reused"] == 2

@@ -122,7 +122,7 @@ class _Scanner:
     def single(self, path: Path) -> Iterator[Medium]:
         """A file named by the user: an image whatever it is called, or a text file of paths."""
         kind = _head_type(path)
-        if kind is not None and kind.name == "plain text" and path.suffix.lower() not in IMAGE_SUFFIXES:
+        if kind is not None and kind.name == "plain text" and _suffix(str(path)) not in IMAGE_SUFFIXES:
             yield from self._listed(path)
         else:
             yield Medium(printable(path.name), path, _VIDEO if _is_video(path, kind) else None)
@@ -133,7 +133,7 @@ class _Scanner:
         root = Path(*parts[:fixed])
         for match in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns too
             if not Path(match).is_dir():
-                yield from self._file(match, printable(os.path.relpath(match, root)))
+                yield from self._file(match, printable(os.path.relpath(match, root)), os.path.islink(match))  # noqa: PTH114
 
     def _listed(self, listing: Path) -> Iterator[Medium]:
         for line in listing.read_bytes().splitlines():
@@ -165,30 +165,31 @@ class _Scanner:
             elif _is_dir(entry):
                 yield from self._enter(entry, file, (*above, here), links + entry.is_symlink())
             else:
-                yield from self._file(entry.path, file)
+                yield from self._file(entry.path, file, entry.is_symlink())
 
     def _enter(
         self, entry: os.DirEntry[str], file: str, above: tuple[tuple[int, int], ...], links: int
     ) -> Iterator[Medium]:
         path = Path(entry.path)
         try:
-            if _identity(path) in above:
+            identity = _identity(path)
+            if identity in above:
                 yield Medium(file, path, Failure("link_loop", "a link to a folder that contains it"))
             elif links > _MAX_NESTED_LINKS:
                 yield Medium(file, path, Failure("link_loop", f"below more than {_MAX_NESTED_LINKS} linked folders"))
-            elif links and self._entered[_identity(path)] >= _MAX_TIMES_ENTERED:
+            elif links and self._entered[identity] >= _MAX_TIMES_ENTERED:
                 yield Medium(file, path, Failure("link_loop", f"a folder reached {_MAX_TIMES_ENTERED} times by links"))
             else:
                 media = list(self._walk(entry.path, f"{file}/", above, links))
                 yield from media
-                if not media and path.suffix.lower() in IMAGE_SUFFIXES:
+                if not media and _suffix(entry.name) in IMAGE_SUFFIXES:
                     yield Medium(file, path, Failure("not_a_file", "a folder with the name of an image"))
         except OSError as error:
             yield Medium(file, path, Failure("unreadable", f"the folder cannot be listed: {error.strerror}"))
 
-    def _file(self, path: str, file: str) -> Iterator[Medium]:
+    def _file(self, path: str, file: str, linked: bool) -> Iterator[Medium]:
         suffix = _suffix(path)
-        failure = _link_failure(path)
+        failure = _link_failure(path) if linked else None
         if suffix in IMAGE_SUFFIXES:
             yield Medium(file, Path(path), failure)
         elif suffix in VIDEO_SUFFIXES:
@@ -241,5 +242,5 @@ def _head_type(path: Path) -> FileType | None:
 
 def _is_video(path: Path, kind: FileType | None) -> bool:
     return kind is not None and (
-        kind.family == "video" or (kind.family != "image" and path.suffix.lower() in VIDEO_SUFFIXES)
+        kind.family == "video" or (kind.family != "image" and _suffix(str(path)) in VIDEO_SUFFIXES)
     )

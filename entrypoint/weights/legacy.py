@@ -36,16 +36,17 @@ def read_legacy(path: Path, allowed: Mapping[str, type]) -> object:
     `allowed`: dotted names, each with the inert type that stands for it. Raises pickle.UnpicklingError for any other
     name, and nearly anything else for bytes that are not what they should be.
     """
+    size = path.stat().st_size
     with path.open("rb") as file:
-        unpickler = _Unpickler(file, allowed, path.stat().st_size)
+        unpickler = _Unpickler(file, allowed, size)
         unpickler.load()  # the magic number
         unpickler.load()  # the protocol
         system = unpickler.load()
         if not (isinstance(system, dict) and system.get("little_endian", True)) or sys.byteorder != "little":
             raise pickle.UnpicklingError("its tensors are big-endian")
-        reader = _Unpickler(file, allowed, path.stat().st_size)
+        reader = _Unpickler(file, allowed, size)
         content = reader.load()
-        keys = _Unpickler(file, allowed, path.stat().st_size).load()
+        keys = _Unpickler(file, allowed, size).load()
         if not isinstance(keys, list) or set(keys) != reader.storages.keys():
             raise pickle.UnpicklingError("its list of storages does not match its tensors")
         for key in keys:
