@@ -1,8 +1,10 @@
 """The one seam between the program and a GPU: where tensors live, how pixels get there, when memory is out."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,8 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from entrypoint.errors import ResourceError
+from entrypoint.log import LOG
 
 _NUMBER = re.compile("[0-9]{1,3}")
+# NVIDIA's, AMD's, and what any graphics card that can render has.
+_GPU_SIGNS = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dri/renderD128")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +66,98 @@ class Device:
 
 
 def choose_device(wanted: str, half: bool) -> Device:
-    """The device for `--device`: '' for a GPU where there is one, 'cpu', or a GPU's number.
+    """The device for `--device`: '' for a GPU where there is one that works, 'cpu', or a GPU's number.
 
-    Half precision is for GPUs; on a CPU it is ignored, as detect.py does. Raises ResourceError when a GPU is asked
-    for and there is none, or not that one.
+    Half precision is for GPUs; on a CPU it is ignored, as detect.py does. A GPU is tried before it is trusted. One that
+    was not asked for by number and fails gives way to the CPU, with a warning. Raises ResourceError when a GPU is asked
+    for and there is none, or not that one, or it does not compute.
     """
     name = wanted.strip().lower().removeprefix("cuda:")
-    if name == "cpu" or (not name and not torch.cuda.is_available()):
-        return Device(torch.device("cpu"))
+    cpu = Device(torch.device("cpu"))
+    if name == "cpu":
+        return cpu
     number = int(name) if _NUMBER.fullmatch(name) else 0
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = _count_gpus()
+    if not name and not count:
+        _say_why_not()
+        return cpu
     if (name and not _NUMBER.fullmatch(name) and name != "cuda") or number >= count:
         seen = f"{count} CUDA device{'s' * (count != 1)}"
         raise ResourceError(
             f"--device {wanted}: found {seen} here; expected 'cpu' or a number below that count. Run the container "
             "with `--gpus all` (Docker) or `--gpu 1` (Bacalhau), or leave --device out to take what there is."
         )
-    return Device(torch.device("cuda", number), half)
+    device = Device(torch.device("cuda", number), half)
+    fault = _fault(device)
+    if not fault:
+        return device
+    if name:
+        raise ResourceError(f"--device {wanted}: {fault}; use another GPU, or --device cpu")
+    LOG.warning("%s; running on the CPU instead, many times slower", fault)
+    return cpu
+
+
+def _fault(device: Device) -> str | None:
+    try:
+        return _arch_fault(device.torch_device) or convolution_fault(device)
+    except RuntimeError as error:
+        return f"{device.torch_device} does not compute: {str(error).splitlines()[0]}"
+
+
+def convolution_fault(device: Device) -> str | None:
+    """What is wrong with a small convolution on a device, compared with the CPU's; None when it is right.
+
+    Raises RuntimeError when the device cannot do it at all.
+    """
+    pixels = torch.linspace(-1, 1, 3 * 8 * 8).reshape(1, 3, 8, 8)
+    weight = torch.linspace(-1, 1, 4 * 3 * 3 * 3).reshape(4, 3, 3, 3)
+    there = device.torch_device, device.dtype
+    ours = nn.functional.conv2d(pixels.to(*there), weight.to(*there), padding=1)
+    wrong = (ours.cpu().float() - nn.functional.conv2d(pixels, weight, padding=1)).abs().max().item()
+    if wrong < 0.05:  # of sums up to 9; half precision is good to 0.01
+        return None
+    return f"{device.torch_device} computes wrongly: a convolution is off by {wrong:.3g}"
+
+
+def _arch_fault(device: torch.device) -> str | None:
+    """Whether this PyTorch has code for that GPU: sm_XY runs within a major version, compute_XY on all later ones."""
+    have = torch.cuda.get_device_capability(device)
+    built = torch.cuda.get_arch_list()
+    for arch in built:
+        kind, _, digits = arch.partition("_")
+        number = re.match("[0-9]+", digits)
+        if number is None:
+            continue
+        code = divmod(int(number[0]), 10)
+        if (kind == "compute" and code <= have) or (kind == "sm" and code[0] == have[0] and code[1] <= have[1]):
+            return None
+    name = torch.cuda.get_device_name(device)
+    return f"{name} has compute capability {have[0]}.{have[1]}, and this PyTorch is built for {', '.join(built)}"
+
+
+def _count_gpus() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a driver that is too old: _say_why_not says so
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _say_why_not() -> None:
+    """Log why a run is on the CPU: a GPU that is in sight but of no use is worth a warning."""
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        why = "no CUDA device"
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a PyTorch without CUDA
+        why = str(error).splitlines()[0]
+    in_sight = [str(path) for path in _GPU_SIGNS if path.exists()]
+    if in_sight:
+        LOG.warning(
+            "a GPU is in sight (%s), but CUDA does not see one: %s. Running on the CPU, many times slower; NVIDIA GPUs "
+            "alone can be used, with a driver recent enough",
+            ", ".join(in_sight),
+            why,
+        )
+    else:
+        LOG.info("no GPU here: running on the CPU")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -48,6 +48,7 @@ _BATCH_ON_CPU, _BATCH_ON_GPU = 8, 32
 
 def run(settings: Settings, stopper: Stopper) -> int:
     """Do the job and give its exit code; the summary goes to stdout. Raises YoloBacError when it cannot be done."""
+    _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     source, listing = _find_media(settings)
     device = choose_device(settings.device, settings.half)
@@ -135,14 +136,18 @@ def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued
             yield medium
 
 
-def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> None:
-    weights = facts["weights"]
-    if is_lost_with_the_container(folder.path):
+def _warn_of_loss(project: Path) -> None:
+    """Log where results vanish with the container: the first line of all."""
+    if is_lost_with_the_container(project):
         LOG.warning(
             'results in %s are lost with the container, for nothing is mounted there: add `-v "$PWD/outputs:/outputs"` '
             "to docker run, `-o outputs:/outputs -p ipfs` to bacalhau docker run",
-            folder.path,
+            project,
         )
+
+
+def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> None:
+    weights = facts["weights"]
     LOG.info("weights %s, sha256 %s, %d classes", weights["file"], weights["sha256"], len(weights["classes"]))
     LOG.info("source %s: %d media%s", facts["source"], len(listing.media), _ignored(listing))
     if not listing.media:

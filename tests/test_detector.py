@@ -1,4 +1,4 @@
-"""The detector and its device seam: memory that runs out, nothing found, devices that are not there."""
+"""The detector: memory that runs out, nothing found, what NMS selects."""
 
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from entrypoint.detector import Detector, DetectorOptions
-from entrypoint.device import Device, choose_device
-from entrypoint.errors import ResourceError
+from entrypoint.device import Device
 from entrypoint.media.decode import read_image
 from entrypoint.model.nms import NmsOptions, select
 from entrypoint.records import Detections, Failure
@@ -79,30 +78,6 @@ def test_nothing_found_is_empty_not_missing() -> None:
     (found,) = subject.detect([box.apply(grey)], [box])
     assert isinstance(found, Detections)
     assert found.xyxy.shape == (0, 4) and len(found) == 0
-
-
-def test_upload_gives_rgb_from_0_to_1() -> None:
-    image = np.zeros((2, 3, 3), np.uint8)
-    image[..., 0], image[0, 0, 2] = 255, 51  # blue everywhere, some red in a corner
-    pixels = Device(torch.device("cpu")).upload([image, image])
-    assert pixels.shape == (2, 3, 2, 3) and pixels.dtype == torch.float32
-    assert pixels[1, 2].min() == 1 and pixels[1, 1].max() == 0
-    assert pixels[1, 0, 0, 0] == pytest.approx(0.2) and pixels[1, 0].sum() == pytest.approx(0.2)
-
-
-@pytest.mark.parametrize(("wanted", "half"), [("cpu", False), ("cpu", True), ("", True)])
-def test_without_a_gpu_the_cpu_runs_in_full_precision(wanted: str, half: bool) -> None:
-    if not wanted and torch.cuda.is_available():
-        pytest.skip("there is a GPU")
-    device = choose_device(wanted, half)
-    assert (device.on_gpu, device.dtype) == (False, torch.float32)
-    assert device.description == "cpu (CPU, FP32)"
-
-
-@pytest.mark.parametrize("wanted", ["99", "cuda:99", "gpu", "0,1", "-1"])
-def test_a_device_that_is_not_there_names_the_flag(wanted: str) -> None:
-    with pytest.raises(ResourceError, match="--gpus all"):
-        choose_device(wanted, half=False)
 
 
 def rows(*values: list[float]) -> torch.Tensor:
