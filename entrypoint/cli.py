@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -17,13 +17,14 @@ from entrypoint.errors import UsageError, YoloBacError
 from entrypoint.log import LOG, LOG_FORMATS, LogFormat
 from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.settings import Settings
+from entrypoint.shard import Shard
 
 _LISTS = {"--imgsz", "--img", "--img-size", "--classes"}
 _COUNT = re.compile("[0-9]{1,5}")
 _MAX_PIXELS = 1 << 28  # as many as an image of 16,384 × 16,384 has
 
 
-class _DetectPyCommand(click.Command):
+class _DetectPyCommand(click.Group):
     """Takes lists as detect.py does, `--classes 0 2`, beside `--classes 0,2`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -67,6 +68,16 @@ class _BatchSize(click.ParamType[int | None]):
         return int(value)
 
 
+class _Shard(click.ParamType[Shard | Literal["auto"]]):
+    name = "auto|i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard | Literal["auto"]:
+        try:
+            return "auto" if value == "auto" else Shard.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _Classes(click.ParamType[tuple[str, ...]]):
     name = "ids or names"
 
@@ -85,10 +96,19 @@ class _Fraction(click.FloatRange):
 
 
 _FRACTION = _Fraction(0, 1)
+_PROJECT = click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default="/outputs",
+    show_default=True,
+    help="Folder of all runs.",
+)
 
 
-@click.command(
+@click.group(
     cls=_DetectPyCommand,
+    invoke_without_command=True,
+    subcommand_metavar="[merge DIR...]",
     context_settings={
         "auto_envvar_prefix": "YOLO_BAC",
         "help_option_names": ["-h", "--help"],
@@ -169,13 +189,7 @@ _FRACTION = _Fraction(0, 1)
 )
 @click.option("--hide-labels", is_flag=True, help="Boxes without labels.")
 @click.option("--hide-conf", is_flag=True, help="Labels without confidences.")
-@click.option(
-    "--project",
-    type=click.Path(path_type=Path),
-    default="/outputs",
-    show_default=True,
-    help="Folder of all runs.",
-)
+@_PROJECT
 @click.option("--name", default="exp", show_default=True, help="This run's folder in it; exp2, exp3, … when taken.")
 @click.option("--exist-ok", is_flag=True, help="Write into that folder even when it is taken.")
 @click.option(
@@ -183,6 +197,12 @@ _FRACTION = _Fraction(0, 1)
     default=True,
     show_default=True,
     help="Continue an unfinished run with the same weights, source and settings.",
+)
+@click.option(
+    "--shard",
+    type=_Shard(),
+    help="Look at share I of N only, from 0/N to N-1/N, and write to part-I-of-N in this run's folder; `auto` as "
+    "Bacalhau or AWS Batch number their executions. `merge` makes one run of the parts.",
 )
 @click.option(
     "--max-failures",
@@ -209,6 +229,8 @@ def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, **options:
     be set as an environment variable (YOLO_BAC_CONF_THRES=0.4).
     """
     log.start(log_format)
+    if ctx.invoked_subcommand:
+        return
     with _exit_codes():
         settings = Settings(**(_demo(ctx, options) if demo else options))
         with signals.stoppable() as stopper:
@@ -216,6 +238,24 @@ def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, **options:
             from entrypoint import job  # torch: seconds that --help and a wrong option should not cost
 
             code = job.run(settings, stopper)
+    sys.exit(code)
+
+
+@command.command("merge")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_PROJECT
+@click.option("--name", default="merged", show_default=True, help="The merged run's folder in it.")
+def merge_command(folders: tuple[Path, ...], project: Path, name: str) -> None:
+    """Make one run of the parts of a job.
+
+    Finds every part below the DIRs, however nested, and writes their records, images and labels as the run without
+    shards would have. Parts may be there twice. The exit code is 5 when some are missing or unfinished, 4 when they are
+    of different jobs.
+    """
+    with _exit_codes(), signals.stoppable():
+        from entrypoint.merge import merge
+
+        code = merge(folders, project, name)
     sys.exit(code)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -35,22 +34,27 @@ from entrypoint.recordstore import RecordStore
 from entrypoint.runfolder import RunFolder
 from entrypoint.samples import bundled_images
 from entrypoint.settings import BAKED_WEIGHTS, DATASETS, INPUTS, Settings
+from entrypoint.shard import Shard, partition
 from entrypoint.signals import LastWords, Stopper
 from entrypoint.status import Counts, Status
-from entrypoint.summary import summary, verdict
+from entrypoint.summary import print_summary, summary, verdict
 from entrypoint.text import printable
 from entrypoint.weights.checkpoint import Checkpoint, load_checkpoint
 from entrypoint.weights.find import Weights, find_weights
 from entrypoint.writers import image_writers, run_writers
 
-_BATCH_ON_CPU, _BATCH_ON_GPU = 8, 32
+# On a CPU a batch gains nothing; one by one, an image's result does not depend on what else is in the run.
+_BATCH_ON_CPU, _BATCH_ON_GPU = 1, 32
 
 
 def run(settings: Settings, stopper: Stopper) -> int:
     """Do the job and give its exit code; the summary goes to stdout. Raises YoloBacError when it cannot be done."""
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
+    shard, part = _shares(settings)
     source, listing = _find_media(settings)
+    if shard:
+        listing.media[:] = [medium for medium in listing.media if shard.holds(medium.file)]
     device = choose_device(settings.device, settings.half)
     torch.set_num_threads(limits.threads())
     cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
@@ -58,9 +62,15 @@ def run(settings: Settings, stopper: Stopper) -> int:
     detector = _detector(checkpoint, device, settings)
     identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
     folder = RunFolder.claim(
-        settings.project, settings.name, identity, exist_ok=settings.exist_ok, resume=settings.resume
+        settings.project,
+        settings.name,
+        identity,
+        part=part.folder if part else None,
+        exist_ok=settings.exist_ok,
+        resume=settings.resume,
     )
     facts = _facts(settings, identity, weights, checkpoint, device, source, listing)
+    facts["shard"] = asdict(shard) if shard else None
     status = Status(folder, Counts(len(listing.media)), facts)
     try:
         status.write("running", None, "under way")
@@ -72,6 +82,20 @@ def run(settings: Settings, stopper: Stopper) -> int:
         raise
     finally:
         folder.close()
+
+
+def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
+    """The share of the media to look at, and the one whose folder the results go to; None for the whole."""
+    here = partition(os.environ)
+    shard = here if settings.shard == "auto" else settings.shard
+    if here and not settings.shard:
+        LOG.warning(
+            "this is execution %d of %d, and each looks at all it sees: where they see the same, --shard auto shares "
+            "the work out",
+            here.index,
+            here.count,
+        )
+    return shard, shard or here
 
 
 def _place(source: str) -> str:
@@ -114,16 +138,8 @@ def _process(
         writer.write(store.of(listing.media), status.info)
     exit_code = EXIT_MEDIA_FAILED if counts.failed > settings.max_failures else EXIT_OK
     status.write("finished", exit_code, verdict(counts))
-    _print(summary(counts, folder.path, status.seconds))
+    print_summary(summary(counts, folder.path, status.seconds))
     return exit_code
-
-
-def _print(text: str) -> None:
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:  # nobody reads it; the results are on disk all the same
-        LOG.warning("the summary cannot be printed: %s", error)
 
 
 def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
@@ -149,9 +165,11 @@ def _warn_of_loss(project: Path) -> None:
 def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> None:
     weights = facts["weights"]
     LOG.info("weights %s, sha256 %s, %d classes", weights["file"], weights["sha256"], len(weights["classes"]))
-    LOG.info("source %s: %d media%s", facts["source"], len(listing.media), _ignored(listing))
+    shard = facts["shard"]
+    share = f" in shard {shard['index']} of {shard['count']}" if shard else ""
+    LOG.info("source %s: %d media%s%s", facts["source"], len(listing.media), share, _ignored(listing))
     if not listing.media:
-        LOG.warning("the source is empty: there is nothing to do")
+        LOG.warning("the %s is empty: there is nothing to do", "shard" if shard else "source")
     LOG.info("device %s; results in %s%s", facts["device"], folder.path, ", continued" * folder.continued)
     log.release()
 

@@ -31,18 +31,28 @@ class RunFolder:
     _lock: int
 
     @classmethod
-    def claim(cls, project: Path, name: str, identity: dict[str, Any], *, exist_ok: bool, resume: bool) -> Self:
+    def claim(
+        cls,
+        project: Path,
+        name: str,
+        identity: dict[str, Any],
+        *,
+        part: str | None = None,
+        exist_ok: bool = False,
+        resume: bool = True,
+    ) -> Self:
         """Take the first of `name`, `name2`, `name3`, … that is new, or an unfinished run of the same `identity`.
 
-        With `exist_ok` the first one is taken, and results that another run left in it are removed. Raises OutputError
-        when it cannot be written.
+        A `part` of a run that others share is a folder in there. With `exist_ok` the first one is taken, and results
+        that another run left in it are removed. Raises OutputError when it cannot be written.
         """
         with _output_errors(project):
             project.mkdir(parents=True, exist_ok=True)
             number = 1
             while True:
                 path = project / (name if number == 1 else f"{name}{number}")
-                claimed = cls._try(path, identity, exist_ok=exist_ok, resume=resume)
+                taken = part is not None and (path / STATUS).exists() and not exist_ok  # by a run that is no part
+                claimed = None if taken else cls._try(path / (part or ""), identity, exist_ok=exist_ok, resume=resume)
                 if claimed is not None:
                     return claimed
                 number += 1
@@ -74,9 +84,13 @@ class RunFolder:
         return cls(path, continued, lock)
 
     def file(self, folder: str, file: str, suffix: str = "") -> Path:
-        """Where `folder/<file><suffix>` goes; names too long for a file system end in a hash instead."""
-        relative = PurePosixPath(file + suffix)
-        return self.path / folder / Path(*(_fitting(part, suffix) for part in relative.parts))
+        """Where `folder/<file><suffix>` goes."""
+        return result_path(self.path, folder, file, suffix)
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what is not a result; it goes when the run ends."""
+        return self.path / _SCRATCH
 
     def write(self, path: Path, data: bytes) -> None:
         """Make `path` hold `data`, in one step. Raises OutputError."""
@@ -87,7 +101,7 @@ class RunFolder:
     def open(self, path: Path) -> Iterator[IO[bytes]]:
         """A file to write that becomes `path` when the block ends, and vanishes when it raises."""
         with _output_errors(path):
-            descriptor, temporary = tempfile.mkstemp(dir=self.path / _SCRATCH)
+            descriptor, temporary = tempfile.mkstemp(dir=self.scratch)
             try:
                 with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
                     yield file
@@ -105,13 +119,19 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what has not become a file. Moved away first, so that no thread can add to it meanwhile."""
         with suppress(OSError):
-            (self.path / _SCRATCH).rename(self.path / _DOOMED)
+            self.scratch.rename(self.path / _DOOMED)
         shutil.rmtree(self.path / _DOOMED, ignore_errors=True)
 
     def close(self) -> None:
         """Clear, and let others claim the folder."""
         self.clear()
         os.close(self._lock)
+
+
+def result_path(run: Path, folder: str, file: str, suffix: str = "") -> Path:
+    """`<run>/<folder>/<file><suffix>`; names too long for a file system end in a hash instead."""
+    relative = PurePosixPath(file + suffix)
+    return run / folder / Path(*(_fitting(part, suffix) for part in relative.parts))
 
 
 def _remove(path: Path) -> None:

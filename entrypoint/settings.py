@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from entrypoint.shard import Shard
 
 INPUTS = Path("/inputs")
 DATASETS = Path("/datasets")
@@ -34,6 +36,7 @@ class Settings:
     line_thickness: int = 3
     hide_labels: bool = False
     hide_conf: bool = False
+    shard: Shard | Literal["auto"] | None = None
     project: Path = OUTPUTS
     name: str = "exp"
     exist_ok: bool = False

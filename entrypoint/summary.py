@@ -1,7 +1,9 @@
 """The last word on stdout: under 2 KB, the most important line first."""
 
+import sys
 from pathlib import Path
 
+from entrypoint.log import LOG
 from entrypoint.status import Counts
 from entrypoint.text import printable
 
@@ -21,9 +23,9 @@ def verdict(counts: Counts) -> str:
     return f"{images}, {found}."
 
 
-def summary(counts: Counts, path: Path, seconds: float) -> str:
-    """What is printed when a run ends."""
-    lines = [verdict(counts), f"Results: {printable(path)}"]
+def summary(counts: Counts, path: Path, seconds: float, first: str | None = None) -> str:
+    """What is printed when a run ends; its first line is the verdict."""
+    lines = [first or verdict(counts), f"Results: {printable(path)}"]
     if counts.reused:
         lines.append(f"Continued: {counts.reused} were done before.")
     if counts.failed:
@@ -32,3 +34,12 @@ def summary(counts: Counts, path: Path, seconds: float) -> str:
             lines.append(f"  and {counts.failed - _SHOWN_FAILURES} more, in status.json")
     lines.append(f"Time: {seconds:.1f} s.")
     return "\n".join(lines).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
+
+
+def print_summary(text: str) -> None:
+    """Write it to stdout; that nobody reads it is no failure of the run."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:  # nobody reads it; the results are on disk all the same
+        LOG.warning("the summary cannot be printed: %s", error)

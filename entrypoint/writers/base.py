@@ -49,6 +49,12 @@ class RunWriter(_Writer, ABC):
         """Write from all records, sorted by file. Raises OutputError."""
 
 
+def parse(line: str | bytes) -> Record:
+    """The record on a line."""
+    record: Record = json.loads(line)
+    return record
+
+
 def compact(value: object) -> bytes:
     """Standard JSON on one line: no NaN, no escapes that readers need not see."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -27,12 +27,12 @@ class CropWriter(ImageWriter):
             left, right = max(0, int(x - half_x)), min(width, int(x + half_x))
             top, bottom = max(0, int(y - half_y)), min(height, int(y + half_y))
             crop = looked.image[top:bottom, left:right]
-            write_image(
-                self.folder,
-                f"crops/{_folder_name(self.names[class_id])}",
-                f"{looked.file}.{number}.jpg",
-                crop,
-            )
+            write_image(self.folder, *crop_place(looked.file, number, self.names[class_id]), crop)
+
+
+def crop_place(file: str, number: int, class_name: str) -> tuple[str, str]:
+    """The folder of a detection's crop, and its name in there."""
+    return f"crops/{_folder_name(class_name)}", f"{file}.{number}.jpg"
 
 
 def _folder_name(class_name: str) -> str:

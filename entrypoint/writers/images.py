@@ -28,14 +28,21 @@ class AnnotatedWriter(ImageWriter):
 
 def write_image(folder: RunFolder, where: str, file: str, image: NDArray[np.uint8]) -> None:
     """Encode `image` as its name says and write it below `where`. JPEG at OpenCV's quality of 95."""
-    suffix = "." + file.rpartition(".")[2].lower()
-    candidates = [(suffix, "")] if suffix in IMAGE_SUFFIXES else []
-    for encoding, added in [*candidates, (".jpg", ".jpg"), (".png", ".png")]:
-        encoded = _encode(encoding, image)
+    for added in added_suffixes(file):
+        encoded = _encode(added or _suffix(file), image)
         if encoded:
             folder.write(folder.file(where, file, added), encoded)
             return
     LOG.warning("%s: no format takes an image of %d × %d; not in %s", file, image.shape[1], image.shape[0], where)
+
+
+def added_suffixes(file: str) -> list[str]:
+    """What may stand behind the name of `file`'s image, which gets the first whose format takes it."""
+    return [*([""] if _suffix(file) in IMAGE_SUFFIXES else []), ".jpg", ".png"]
+
+
+def _suffix(file: str) -> str:
+    return "." + file.rpartition(".")[2].lower()
 
 
 def _encode(suffix: str, image: NDArray[np.uint8]) -> bytes | None:

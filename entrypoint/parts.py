@@ -1,0 +1,207 @@
+"""The parts of a job on disk, and whether they belong together."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from entrypoint.errors import SourceError
+from entrypoint.log import LOG
+from entrypoint.records import Record
+from entrypoint.runfolder import STATUS
+from entrypoint.status import Counts
+from entrypoint.text import printable
+
+_SHOWN = 10
+_MAX_SHARDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A folder that a run has left: `status` is its status.json."""
+
+    path: Path
+    status: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The part in a folder, None where there is none."""
+        try:
+            status = json.loads((folder / STATUS).read_bytes())
+            part = cls(folder, status)
+            known = part.decisive and part.shards and status["weights"]["classes"]
+            return part if known and 1 <= part.count <= _MAX_SHARDS else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """What decides the results, and so must be the same in all parts."""
+        identity = self.status["identity"]
+        return {"weights": identity["weights"], "settings": identity["settings"]}
+
+    @property
+    def count(self) -> int:
+        """How many shards the job has."""
+        shard, merged = self.status["shard"], self.status.get("merged")
+        return int(merged["count"] if merged else shard["count"] if shard else 1)
+
+    @property
+    def shards(self) -> dict[int, dict[str, Any]]:
+        """The shards in here: the `total` of each one's inputs, and whether it is `complete`."""
+        if merged := self.status.get("merged"):
+            return {int(index): shard for index, shard in merged["shards"].items()}
+        shard, total = self.status["shard"], self.status["counts"]["total"]
+        return {shard["index"] if shard else 0: {"total": total, "complete": self.status["state"] == "finished"}}
+
+    def records(self) -> Iterator[Record]:
+        """Its records, in no order. One that cannot be read, or is none, is logged and left out."""
+        for folder, _, names in os.walk(self.path / "labels", onerror=_log_unreadable):
+            for name in names:
+                if name.endswith(".json"):
+                    path = Path(folder, name)
+                    record = _record(path)
+                    if record is None:
+                        LOG.warning("%s is not a whole record; left out", printable(path))
+                    else:
+                        yield record
+
+
+def find_parts(folders: Sequence[Path]) -> list[Part]:
+    """All parts below the folders, each once. Raises SourceError for a folder that is not there."""
+    found: dict[Path, Part] = {}
+    for top in folders:
+        if not top.is_dir():
+            raise SourceError(f"{printable(top)} is not a folder; expected one that holds the parts of a job")
+        for folder, below, _ in os.walk(top, onerror=_log_unreadable):
+            part = Part.read(Path(folder))
+            if part is not None:
+                found.setdefault(part.path.resolve(), part)
+                below[:] = [name for name in below if name not in ("labels", "images", "crops")]
+            below.sort()
+    return list(found.values())
+
+
+@dataclass(slots=True)
+class Job:
+    """What the parts have in common, and which shards they cover."""
+
+    identity: dict[str, Any]
+    settings: dict[str, Any]
+    weights: dict[str, Any]
+    count: int
+    device: str
+    source: str
+    ignored: dict[str, int]
+    shards: dict[int, dict[str, Any]]
+    remarks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Self:
+        """Raises SourceError when the parts are of different jobs."""
+        first = parts[0]
+        for part in parts:
+            for what in ("weights", "settings"):
+                if part.decisive[what] != first.decisive[what]:
+                    raise SourceError(_contradiction(what, first, part, _difference(what, first, part)))
+            if part.count != first.count:
+                raise SourceError(_contradiction("number of shards", first, part, f"{first.count}, {part.count}"))
+        shards: dict[int, dict[str, Any]] = {}
+        times: Counter[int] = Counter()
+        ignored: dict[str, int] = {}
+        for part in parts:
+            for index, shard in part.shards.items():
+                times[index] += 1
+                known = shards.setdefault(index, dict(shard))
+                known["total"] = max(known["total"], shard["total"])
+                known["complete"] = known["complete"] or shard["complete"]
+            for kind, number in part.status["ignored"].items():
+                ignored[kind] = max(number, ignored.get(kind, 0))
+        twice = [index for index in sorted(times) if times[index] > 1]
+        return cls(
+            first.decisive,
+            {**first.status["settings"], "shard": None},
+            first.status["weights"],
+            first.count,
+            "; ".join(sorted({part.status["device"] for part in parts})),
+            "; ".join(sorted({part.status["source"] for part in parts})),
+            ignored,
+            shards,
+            [f"shard {_list(twice)} of {first.count} is there more than once; merged all the same"] if twice else [],
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.weights["classes"])
+
+    @property
+    def saves_csv(self) -> bool:
+        return bool(self.settings.get("save_csv"))
+
+    @property
+    def max_failures(self) -> int:
+        return int(self.settings.get("max_failures", 0))
+
+    @property
+    def total(self) -> int:
+        """Inputs of the shards that are there."""
+        return sum(shard["total"] for shard in self.shards.values())
+
+    @property
+    def missing(self) -> list[int]:
+        return [index for index in range(self.count) if index not in self.shards]
+
+    @property
+    def coverage(self) -> dict[str, Any]:
+        """What status.json says of the shards."""
+        return {"count": self.count, "shards": {str(index): self.shards[index] for index in sorted(self.shards)}}
+
+    def gaps(self, counts: Counts) -> str:
+        """What is missing, for a person."""
+        unfinished = [index for index, shard in sorted(self.shards.items()) if not shard["complete"]]
+        said = [f"shard {_list(self.missing)} of {self.count} missing"] if self.missing else []
+        if unfinished:
+            said.append(f"shard {_list(unfinished)} of {self.count} unfinished")
+        left = counts.total - counts.done - counts.failed
+        if left:
+            said.append(f"{left} input{'s' * (left != 1)} of the others not done")
+        return ", ".join(said)
+
+
+def _log_unreadable(error: OSError) -> None:
+    LOG.warning("%s cannot be listed: %s", printable(error.filename), error.strerror)
+
+
+def _contradiction(what: str, first: Part, second: Part, difference: str) -> str:
+    return (
+        f"parts of different jobs: {printable(first.path)} and {printable(second.path)} differ in {what} "
+        f"({difference}); expected the parts of one job: name their folders one by one"
+    )
+
+
+def _difference(what: str, first: Part, second: Part) -> str:
+    a, b = first.decisive[what], second.decisive[what]
+    if not isinstance(a, dict) or not isinstance(b, dict):
+        return f"{a}, {b}"
+    return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))
+
+
+def _list(indices: Sequence[int]) -> str:
+    more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""
+    return ", ".join(map(str, indices[:_SHOWN])) + more
+
+
+def _record(path: Path) -> Record | None:
+    """The record in a file, None where it is not a whole one or names a place outside its run."""
+    try:
+        record = json.loads(path.read_bytes())
+        file, detections, failure = record["file"], record["detections"], record["failure"]
+        named = all(isinstance(found["name"], str) for found in detections or ())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    inside = isinstance(file, str) and not any(part in ("", ".", "..") for part in file.split("/")) and "\0" not in file
+    looked_at = isinstance(detections, list) if failure is None else detections is None and isinstance(failure, str)
+    return record if inside and looked_at and named else None
