@@ -4,6 +4,7 @@ import math
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,8 @@ from typing import Any, Literal
 
 import click
 
-from entrypoint import __version__, log, signals
-from entrypoint.errors import UsageError, YoloBacError
+from entrypoint import __version__, log, memory, signals
+from entrypoint.errors import ResourceError, UsageError, YoloBacError
 from entrypoint.log import LOG, LOG_FORMATS, LogFormat
 from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.settings import Settings
@@ -211,6 +212,13 @@ _PROJECT = click.option(
     show_default=True,
     help="Images that may fail before the exit code is 5.",
 )
+@click.option(
+    "--time-budget",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop taking new images in time to end cleanly this long after the start; the exit code is 5 when some are "
+    "left, and the same command continues.",
+)
 @click.option("--demo", is_flag=True, help="Run the embedded demo: a tiny network on drawn scenes, without any mount.")
 @click.option(
     "--log-format",
@@ -228,6 +236,7 @@ def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, **options:
     JSON labels and a status in PROJECT/NAME. Options of YOLOv5's detect.py keep their names and meaning; each can also
     be set as an environment variable (YOLO_BAC_CONF_THRES=0.4).
     """
+    started = time.monotonic()
     log.start(log_format)
     if ctx.invoked_subcommand:
         return
@@ -235,9 +244,10 @@ def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, **options:
         settings = Settings(**(_demo(ctx, options) if demo else options))
         with signals.stoppable() as stopper:
             _quiet_libraries()
+            memory.require_least()
             from entrypoint import job  # torch: seconds that --help and a wrong option should not cost
 
-            code = job.run(settings, stopper)
+            code = job.run(settings, stopper, started)
     sys.exit(code)
 
 
@@ -281,6 +291,9 @@ def _exit_codes() -> Iterator[None]:
         LOG.error("%s", error)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the outermost edge: the diagnosis first, then the traceback
+        if memory.is_said(error):
+            LOG.error("%s", memory.shortage("this run"))
+            sys.exit(ResourceError.exit_code)
         LOG.error("a defect of this program: %s: %s", type(error).__name__, error)
         traceback.print_exc()
         sys.exit(YoloBacError.exit_code)

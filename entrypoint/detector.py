@@ -11,7 +11,7 @@ from entrypoint.device import Device, is_out_of_memory
 from entrypoint.letterbox import Letterbox
 from entrypoint.model.network import Network
 from entrypoint.model.nms import NmsOptions, select
-from entrypoint.records import Detections, Failure
+from entrypoint.records import OUT_OF_MEMORY, Detections, Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,12 @@ class Detector:
         """The geometry for an image of that size."""
         return Letterbox.fit(width, height, (self.imgsz[0], self.imgsz[1]), self._network.stride)
 
+    def try_one(self) -> None:
+        """One blank image of the largest shape through the network. Raises what says that memory is out."""
+        height, width = self.imgsz
+        blank = np.full((height, width, 3), 114, np.uint8)
+        self._detect([blank], [self.letterbox(width, height)])
+
     def detect(
         self, images: Sequence[NDArray[np.uint8]], letterboxes: Sequence[Letterbox]
     ) -> list[Detections | Failure]:
@@ -52,7 +58,7 @@ class Detector:
         if self._device.on_gpu:
             torch.cuda.empty_cache()
         if len(images) == 1:
-            return [Failure("out_of_memory", f"does not fit into the memory of {self._device.torch_device} even alone")]
+            return [Failure(OUT_OF_MEMORY, f"does not fit into the memory of {self._device.torch_device} even alone")]
         middle = len(images) // 2
         first = self.detect(images[:middle], letterboxes[:middle])
         return first + self.detect(images[middle:], letterboxes[middle:])

@@ -2,18 +2,24 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from entrypoint import memory
 from entrypoint.errors import ResourceError
 from entrypoint.log import LOG
 
+OUT_OF_MEMORY_ERRORS = (MemoryError, RuntimeError, cv2.error)
+"""What may say that memory is out; `is_out_of_memory` tells whether it does."""
+
+_SHARE_OF_FREE_MEMORY = 0.8
 _NUMBER = re.compile("[0-9]{1,3}")
 # NVIDIA's, AMD's, and what any graphics card that can render has.
 _GPU_SIGNS = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dri/renderD128")))
@@ -52,6 +58,21 @@ class Device:
                 f"the network cannot be placed on {self.torch_device}: {str(error).splitlines()[0]}; free its memory, "
                 "choose a smaller model, or run with --device cpu"
             ) from error
+
+    def batch_size(self, try_one: Callable[[], object], most: int) -> int:
+        """Images that fit together into this GPU's free memory, judged by one, at most `most`.
+
+        Memory on a CPU is the host's, and `entrypoint.memory` guards it.
+        """
+        if not self.on_gpu:
+            return most
+        torch.cuda.reset_peak_memory_stats(self.torch_device)
+        before = torch.cuda.memory_allocated(self.torch_device)
+        try_one()
+        each = max(1, torch.cuda.max_memory_allocated(self.torch_device) - before)
+        cached = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
+        free = torch.cuda.mem_get_info(self.torch_device)[0] + cached
+        return max(1, min(most, int(free * _SHARE_OF_FREE_MEMORY) // each))
 
     def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """HWC uint8 BGR images of one shape to (B, 3, H, W) RGB in [0, 1].
@@ -162,6 +183,6 @@ def _say_why_not() -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation on the device or in the host failed, and a smaller batch may pass."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem
+    return isinstance(error, torch.OutOfMemoryError) or memory.is_said(error)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import torch
 
-from entrypoint import limits, log
-from entrypoint.detector import Detector, DetectorOptions
+from entrypoint import limits, log, memory
+from entrypoint.deadline import Deadline
 from entrypoint.device import Device, choose_device
 from entrypoint.errors import (
     EXIT_MEDIA_FAILED,
@@ -20,16 +20,15 @@ from entrypoint.errors import (
     EXIT_SIGNAL,
     OutputError,
     SourceError,
-    UsageError,
     YoloBacError,
 )
+from entrypoint.loading import load
 from entrypoint.log import LOG
 from entrypoint.media.scan import Listing, Medium, scan
-from entrypoint.model.nms import NmsOptions
 from entrypoint.mounts import is_lost_with_the_container
 from entrypoint.pipeline import Pipeline
 from entrypoint.progress import Progress
-from entrypoint.records import Record
+from entrypoint.records import Failure, Record, failure_record
 from entrypoint.recordstore import RecordStore
 from entrypoint.runfolder import RunFolder
 from entrypoint.samples import bundled_images
@@ -39,16 +38,19 @@ from entrypoint.signals import LastWords, Stopper
 from entrypoint.status import Counts, Status
 from entrypoint.summary import print_summary, summary, verdict
 from entrypoint.text import printable
-from entrypoint.weights.checkpoint import Checkpoint, load_checkpoint
+from entrypoint.weights.checkpoint import Checkpoint
 from entrypoint.weights.find import Weights, find_weights
 from entrypoint.writers import image_writers, run_writers
 
-# On a CPU a batch gains nothing; one by one, an image's result does not depend on what else is in the run.
-_BATCH_ON_CPU, _BATCH_ON_GPU = 1, 32
+_NOT_DONE = Failure("not_done", "the time budget ended before its turn")
 
 
-def run(settings: Settings, stopper: Stopper) -> int:
-    """Do the job and give its exit code; the summary goes to stdout. Raises YoloBacError when it cannot be done."""
+def run(settings: Settings, stopper: Stopper, started: float) -> int:
+    """Do the job and give its exit code; the summary goes to stdout. Raises YoloBacError when it cannot be done.
+
+    `started`: the moment of `time.monotonic` that `settings.time_budget` counts from.
+    """
+    memory.guard()
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     shard, part = _shares(settings)
@@ -58,8 +60,7 @@ def run(settings: Settings, stopper: Stopper) -> int:
     device = choose_device(settings.device, settings.half)
     torch.set_num_threads(limits.threads())
     cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
-    checkpoint = load_checkpoint(weights.path)
-    detector = _detector(checkpoint, device, settings)
+    checkpoint, detector, batch_size = load(weights, device, settings)
     identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
     folder = RunFolder.claim(
         settings.project,
@@ -70,13 +71,24 @@ def run(settings: Settings, stopper: Stopper) -> int:
         resume=settings.resume,
     )
     facts = _facts(settings, identity, weights, checkpoint, device, source, listing)
-    facts["shard"] = asdict(shard) if shard else None
+    facts |= {"shard": asdict(shard) if shard else None, "part": asdict(part) if part else None}
     status = Status(folder, Counts(len(listing.media)), facts)
     try:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
         _announce(facts, listing, folder)
-        return _process(settings, checkpoint, detector, device, listing, folder, status)
+        deadline = Deadline(settings.time_budget, started, len(listing.media))
+        pipeline = Pipeline(
+            detector,
+            image_writers(settings, folder, checkpoint.names),
+            RecordStore(folder),
+            checkpoint.names,
+            batch_size=batch_size,
+            threads=limits.threads(),
+            waiting_bytes=memory.waiting_bytes(),
+            out_of_time=deadline.passed,
+        )
+        return _process(settings, checkpoint, pipeline, listing, folder, status)
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -111,35 +123,42 @@ def _place(source: str) -> str:
 def _process(
     settings: Settings,
     checkpoint: Checkpoint,
-    detector: Detector,
-    device: Device,
+    pipeline: Pipeline,
     listing: Listing,
     folder: RunFolder,
     status: Status,
 ) -> int:
     store, counts = RecordStore(folder), status.counts
-    pipeline = Pipeline(
-        detector,
-        image_writers(settings, folder, checkpoint.names),
-        store,
-        checkpoint.names,
-        batch_size=settings.batch_size or (_BATCH_ON_GPU if device.on_gpu else _BATCH_ON_CPU),
-        threads=limits.threads(),
-    )
+    media = list(_not_done(listing.media, store, counts, folder.continued))
+    left = {medium.file for medium in media}
     progress = Progress(len(listing.media))
 
     def on_record(record: Record) -> None:
+        left.discard(record["file"])
         counts.add(record)
         progress.step()
 
-    pipeline.run(list(_not_done(listing.media, store, counts, folder.continued)), on_record)
+    pipeline.run(media, on_record)
     progress.close()
     for writer in run_writers(settings, folder, checkpoint.names):
-        writer.write(store.of(listing.media), status.info)
-    exit_code = EXIT_MEDIA_FAILED if counts.failed > settings.max_failures else EXIT_OK
-    status.write("finished", exit_code, verdict(counts))
-    print_summary(summary(counts, folder.path, status.seconds))
+        writer.write(_records(listing.media, store, left), status.info)
+    failed = left or counts.failed > settings.max_failures
+    exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
+    message = verdict(counts)
+    if left:
+        message = (
+            f"Out of time: --time-budget {settings.time_budget:g} ended with {len(left)} of {counts.total} not done; "
+            f"the same command continues. {message}"
+        )
+    status.write("stopped" if left else "finished", exit_code, message)
+    print_summary(summary(counts, folder.path, status.seconds, message))
     return exit_code
+
+
+def _records(media: list[Medium], store: RecordStore, left: Container[str]) -> Iterator[Record]:
+    """The records of all media, in their order; of those that are left, one that says so."""
+    for medium in media:
+        yield failure_record(medium.file, _NOT_DONE) if medium.file in left else store.of(medium)
 
 
 def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
@@ -210,34 +229,6 @@ def _find_media(settings: Settings) -> tuple[str, Listing]:
 def _ignored(listing: Listing) -> str:
     kinds = ", ".join(f"{count} × {kind}" for kind, count in listing.ignored.most_common(5))
     return f" (ignored: {kinds})" if kinds else ""
-
-
-def _detector(checkpoint: Checkpoint, device: Device, settings: Settings) -> Detector:
-    nms = NmsOptions(
-        settings.conf_thres,
-        settings.iou_thres,
-        settings.max_det,
-        _class_ids(settings.classes, checkpoint.names),
-        settings.agnostic_nms,
-    )
-    detector = Detector(checkpoint.network, device, DetectorOptions(settings.imgsz, settings.augment, nms))
-    if detector.imgsz != settings.imgsz:
-        LOG.warning("--imgsz rounded up to %d × %d, multiples of the network's stride", *detector.imgsz)
-    if settings.half and not device.half:
-        LOG.warning("--half needs a GPU; running in FP32")
-    return detector
-
-
-def _class_ids(wanted: tuple[str, ...] | None, names: tuple[str, ...]) -> tuple[int, ...] | None:
-    if wanted is None:
-        return None
-    ids = {name: class_id for class_id, name in enumerate(names)} | {str(i): i for i in range(len(names))}
-    unknown = [name for name in wanted if name not in ids]
-    if unknown:
-        known = ", ".join(f"{class_id} {name}" for class_id, name in enumerate(names[:20]))
-        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-        raise UsageError(f"--classes {' '.join(unknown)}: not among the {len(names)} of these weights: {known}{more}")
-    return tuple(sorted({ids[name] for name in wanted}))
 
 
 def _facts(

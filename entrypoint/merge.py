@@ -4,11 +4,9 @@ Records meet in a database on disk, so that memory does not grow with their numb
 input stays depends on the records alone, not on the order of the parts: merging is associative.
 """
 
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from entrypoint import log
@@ -58,13 +56,12 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
         "device": job.device,
         "source": job.source,
         "shard": None,
+        "part": None,
         "ignored": job.ignored,
     }
     counts = Counts(0)
     status = Status(folder, counts, facts)
     status.write("running", None, "merging")
-    for line in job.remarks:
-        LOG.warning("%s", line)
     LOG.info("%d parts into %s", len(parts), folder.path)
     log.release()
     with closing(sqlite3.connect(folder.scratch / "merge.sqlite", isolation_level=None)) as database:
@@ -72,20 +69,25 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
         database.execute(_TABLE)
         database.execute("BEGIN")
         for number, part in enumerate(parts):
+            records = 0
             for record in part.records():
+                records += 1
                 line = compact(record).decode()
                 database.execute(_INSERT, (record["file"], record["failure"] is not None, line, number))
+            job.cover(part, records)
         for record, number in _rows(database):
             counts.add(record)
             _take_files(record, parts[number], folder)
-        counts.total = max(job.total, counts.done + counts.failed)
+        counts.total = counts.done + counts.failed + sum(job.left.values())
         for writer in run_writers(Settings(save_csv=job.saves_csv), folder, job.names):
             writer.write((record for record, _ in _rows(database)), status.info)
     facts["merged"] = job.coverage
-    whole = not job.missing and counts.total == counts.done + counts.failed
-    exit_code = EXIT_OK if whole and counts.failed <= job.max_failures else EXIT_MEDIA_FAILED
-    message = verdict(counts) if whole else f"Incomplete: {job.gaps(counts)}. {verdict(counts)}"
-    status.write("finished" if whole else "stopped", exit_code, message)
+    if job.twice:
+        LOG.warning("part %s of %d is there more than once", ", ".join(map(str, sorted(job.twice)[:10])), job.count)
+    gaps = job.gaps
+    exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
+    message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
+    status.write("stopped" if gaps else "finished", exit_code, message)
     print_summary(summary(counts, folder.path, status.seconds, message))
     return exit_code
 
@@ -108,14 +110,4 @@ def _take_files(record: Record, part: Part, folder: RunFolder) -> None:
         for suffix in suffixes:
             source = result_path(part.path, where, name, suffix)
             if source.is_file() and not source.is_symlink():
-                _bring(source, folder, folder.file(where, name, suffix))
-
-
-def _bring(source: Path, folder: RunFolder, target: Path) -> None:
-    """The same file where the file system allows it, else a copy. Results are replaced, never changed in place."""
-    with suppress(OSError):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, target)
-        return
-    with source.open("rb") as original, folder.open(target) as copy:
-        shutil.copyfileobj(original, copy)
+                folder.adopt(source, folder.file(where, name, suffix))

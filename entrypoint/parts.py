@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,6 @@ from entrypoint.errors import SourceError
 from entrypoint.log import LOG
 from entrypoint.records import Record
 from entrypoint.runfolder import STATUS
-from entrypoint.status import Counts
 from entrypoint.text import printable
 
 _SHOWN = 10
@@ -32,7 +30,7 @@ class Part:
         try:
             status = json.loads((folder / STATUS).read_bytes())
             part = cls(folder, status)
-            known = part.decisive and part.shards and status["weights"]["classes"]
+            known = part.decisive and part.left(0) and status["weights"]["classes"]
             return part if known and 1 <= part.count <= _MAX_SHARDS else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -45,17 +43,16 @@ class Part:
 
     @property
     def count(self) -> int:
-        """How many shards the job has."""
-        shard, merged = self.status["shard"], self.status.get("merged")
-        return int(merged["count"] if merged else shard["count"] if shard else 1)
+        """How many parts the job has."""
+        part, merged = self.status["part"], self.status.get("merged")
+        return int(merged["count"] if merged else part["count"] if part else 1)
 
-    @property
-    def shards(self) -> dict[int, dict[str, Any]]:
-        """The shards in here: the `total` of each one's inputs, and whether it is `complete`."""
+    def left(self, records: int) -> dict[int, int]:
+        """How many inputs have no record, by the index of each part that is in here, when `records` have one."""
         if merged := self.status.get("merged"):
-            return {int(index): shard for index, shard in merged["shards"].items()}
-        shard, total = self.status["shard"], self.status["counts"]["total"]
-        return {shard["index"] if shard else 0: {"total": total, "complete": self.status["state"] == "finished"}}
+            return {int(index): int(left) for index, left in merged["left"].items()}
+        part = self.status["part"]
+        return {int(part["index"]) if part else 0: max(0, int(self.status["counts"]["total"]) - records)}
 
     def records(self) -> Iterator[Record]:
         """Its records, in no order. One that cannot be read, or is none, is logged and left out."""
@@ -87,7 +84,7 @@ def find_parts(folders: Sequence[Path]) -> list[Part]:
 
 @dataclass(slots=True)
 class Job:
-    """What the parts have in common, and which shards they cover."""
+    """What the parts have in common, and how far they cover it."""
 
     identity: dict[str, Any]
     settings: dict[str, Any]
@@ -96,31 +93,22 @@ class Job:
     device: str
     source: str
     ignored: dict[str, int]
-    shards: dict[int, dict[str, Any]]
-    remarks: list[str] = field(default_factory=list)
+    left: dict[int, int] = field(default_factory=dict)
+    twice: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Self:
         """Raises SourceError when the parts are of different jobs."""
         first = parts[0]
+        ignored: dict[str, int] = {}
         for part in parts:
             for what in ("weights", "settings"):
                 if part.decisive[what] != first.decisive[what]:
                     raise SourceError(_contradiction(what, first, part, _difference(what, first, part)))
             if part.count != first.count:
-                raise SourceError(_contradiction("number of shards", first, part, f"{first.count}, {part.count}"))
-        shards: dict[int, dict[str, Any]] = {}
-        times: Counter[int] = Counter()
-        ignored: dict[str, int] = {}
-        for part in parts:
-            for index, shard in part.shards.items():
-                times[index] += 1
-                known = shards.setdefault(index, dict(shard))
-                known["total"] = max(known["total"], shard["total"])
-                known["complete"] = known["complete"] or shard["complete"]
+                raise SourceError(_contradiction("number of parts", first, part, f"{first.count}, {part.count}"))
             for kind, number in part.status["ignored"].items():
                 ignored[kind] = max(number, ignored.get(kind, 0))
-        twice = [index for index in sorted(times) if times[index] > 1]
         return cls(
             first.decisive,
             {**first.status["settings"], "shard": None},
@@ -129,9 +117,14 @@ class Job:
             "; ".join(sorted({part.status["device"] for part in parts})),
             "; ".join(sorted({part.status["source"] for part in parts})),
             ignored,
-            shards,
-            [f"shard {_list(twice)} of {first.count} is there more than once; merged all the same"] if twice else [],
         )
+
+    def cover(self, part: Part, records: int) -> None:
+        """Take note of a part with so many records. Of one that is there twice, the more complete counts."""
+        for index, left in part.left(records).items():
+            if index in self.left:
+                self.twice.add(index)
+            self.left[index] = min(left, self.left.get(index, left))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,33 +139,25 @@ class Job:
         return int(self.settings.get("max_failures", 0))
 
     @property
-    def total(self) -> int:
-        """Inputs of the shards that are there."""
-        return sum(shard["total"] for shard in self.shards.values())
-
-    @property
-    def missing(self) -> list[int]:
-        return [index for index in range(self.count) if index not in self.shards]
-
-    @property
     def coverage(self) -> dict[str, Any]:
-        """What status.json says of the shards."""
-        return {"count": self.count, "shards": {str(index): self.shards[index] for index in sorted(self.shards)}}
+        """What status.json says of the parts."""
+        return {"count": self.count, "left": {str(index): self.left[index] for index in sorted(self.left)}}
 
-    def gaps(self, counts: Counts) -> str:
-        """What is missing, for a person."""
-        unfinished = [index for index, shard in sorted(self.shards.items()) if not shard["complete"]]
-        said = [f"shard {_list(self.missing)} of {self.count} missing"] if self.missing else []
+    @property
+    def gaps(self) -> str:
+        """What is missing, for a person; empty when nothing is."""
+        missing = [index for index in range(self.count) if index not in self.left]
+        unfinished = [index for index, left in sorted(self.left.items()) if left]
+        said = [f"part {_list(missing)} of {self.count} missing"] if missing else []
         if unfinished:
-            said.append(f"shard {_list(unfinished)} of {self.count} unfinished")
-        left = counts.total - counts.done - counts.failed
-        if left:
-            said.append(f"{left} input{'s' * (left != 1)} of the others not done")
+            left = sum(self.left.values())
+            said.append(f"part {_list(unfinished)} of {self.count} unfinished, {left} input{'s' * (left != 1)} left")
         return ", ".join(said)
 
 
 def _log_unreadable(error: OSError) -> None:
-    LOG.warning("%s cannot be listed: %s", printable(error.filename), error.strerror)
+    if not isinstance(error, FileNotFoundError):  # no labels yet
+        LOG.warning("%s cannot be listed: %s", printable(error.filename), error.strerror)
 
 
 def _contradiction(what: str, first: Part, second: Part, difference: str) -> str:

@@ -13,6 +13,10 @@ Record = dict[str, Any]
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
 
 
+OUT_OF_MEMORY = "out_of_memory"
+"""The one kind of Failure that may pass: alone, the same image may fit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why an input has no detections: a short `kind` to count by, and a `detail` for a person."""

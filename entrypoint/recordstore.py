@@ -1,7 +1,6 @@
 """The records of a run on disk, one file an input: the truth that everything else is made from."""
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from entrypoint.media.scan import Medium
@@ -31,11 +30,10 @@ class RecordStore:
         usable = isinstance(record, dict) and record.get("file") == medium.file and not stale
         return record if usable else None
 
-    def of(self, media: Iterable[Medium]) -> Iterator[Record]:
-        """The records of all these media, in their order, one in memory at a time."""
-        for medium in media:
-            record: Record = json.loads(self._path(medium.file).read_bytes())
-            yield record
+    def of(self, medium: Medium) -> Record:
+        """The record of an input that has one."""
+        record: Record = json.loads(self._path(medium.file).read_bytes())
+        return record
 
     def _path(self, file: str) -> Path:
         return self._folder.file("labels", file, ".json")

@@ -29,6 +29,7 @@ class RunFolder:
     path: Path
     continued: bool
     _lock: int
+    _owner: tuple[int, int] | None
 
     @classmethod
     def claim(
@@ -47,25 +48,28 @@ class RunFolder:
         that another run left in it are removed. Raises OutputError when it cannot be written.
         """
         with _output_errors(project):
-            project.mkdir(parents=True, exist_ok=True)
+            owner = _owner_above(project)
+            _make_folders(project, owner)
             number = 1
             while True:
                 path = project / (name if number == 1 else f"{name}{number}")
                 taken = part is not None and (path / STATUS).exists() and not exist_ok  # by a run that is no part
-                claimed = None if taken else cls._try(path / (part or ""), identity, exist_ok=exist_ok, resume=resume)
+                claimed = (
+                    None if taken else cls._try(path / (part or ""), owner, identity, exist_ok=exist_ok, resume=resume)
+                )
                 if claimed is not None:
                     return claimed
                 number += 1
 
     @classmethod
-    def _try(cls, path: Path, identity: dict[str, Any], *, exist_ok: bool, resume: bool) -> Self | None:
-        try:
-            path.mkdir(parents=True)
-            fresh = True
-        except FileExistsError:
-            fresh = path.is_dir() and not any(path.iterdir())
+    def _try(
+        cls, path: Path, owner: tuple[int, int] | None, identity: dict[str, Any], *, exist_ok: bool, resume: bool
+    ) -> Self | None:
+        with suppress(FileExistsError):
+            _make_folders(path, owner)
         if not path.is_dir():
             return None
+        fresh = not any(path.iterdir())
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +85,7 @@ class RunFolder:
         for name in (_SCRATCH, _DOOMED) if continued else (_SCRATCH, _DOOMED, *_RESULTS):
             _remove(path / name)
         (path / _SCRATCH).mkdir()
-        return cls(path, continued, lock)
+        return cls(path, continued, lock, owner)
 
     def file(self, folder: str, file: str, suffix: str = "") -> Path:
         """Where `folder/<file><suffix>` goes."""
@@ -106,10 +110,24 @@ class RunFolder:
                 with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
                     yield file
                     os.fchmod(file.fileno(), 0o644)
-                _replace(temporary, path)
+                    if self._owner:
+                        os.fchown(file.fileno(), *self._owner)
+                _make_folders(path.parent, self._owner)
+                os.replace(temporary, path)  # noqa: PTH105
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
+
+    def adopt(self, source: Path, path: Path) -> None:
+        """Make `path` the file `source` itself where the file system allows it, else a copy. Raises OutputError."""
+        with suppress(OSError):
+            found = source.stat()
+            if self._owner in (None, (found.st_uid, found.st_gid)) and found.st_mode & 0o444 == 0o444:
+                _make_folders(path.parent, self._owner)
+                os.link(source, path)
+                return
+        with source.open("rb") as original, self.open(path) as copy:
+            shutil.copyfileobj(original, copy)
 
     def write_json(self, name: str, value: object) -> None:
         """`name` in the run folder as indented JSON."""
@@ -141,12 +159,30 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _replace(temporary: str, path: Path) -> None:
+def _owner_above(project: Path) -> tuple[int, int] | None:
+    """Who shall own the results: the owner of the folder they are put in. Only root can give files away."""
+    if os.geteuid() != 0:
+        return None
+    there = next(folder for folder in (project, *project.absolute().parents) if folder.exists())
+    found = there.stat()
+    return (found.st_uid, found.st_gid) if (found.st_uid, found.st_gid) != (0, 0) else None
+
+
+def _make_folders(path: Path, owner: tuple[int, int] | None) -> None:
+    """`mkdir -p`; what is made can be entered by all, whatever the umask, as what publishes results wants it."""
     try:
-        os.replace(temporary, path)  # noqa: PTH105
+        path.mkdir()
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, path)  # noqa: PTH105
+        _make_folders(path.parent, owner)
+        _make_folders(path, owner)
+        return
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    path.chmod(0o755)
+    if owner:
+        os.chown(path, *owner)
 
 
 def _fitting(part: str, suffix: str) -> str:

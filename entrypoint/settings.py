@@ -42,6 +42,7 @@ class Settings:
     exist_ok: bool = False
     resume: bool = True
     max_failures: int = 0
+    time_budget: float | None = None
 
     def of_results(self) -> dict[str, Any]:
         """The settings that decide what the results are: a run with other ones cannot be continued by this one."""

@@ -102,12 +102,13 @@ def test_a_part_that_is_there_twice_or_unfinished_does_no_harm(yolo_bac: Run, so
         label.unlink()
     ended = yolo_bac("merge", tmp_path / "out", tmp_path / "lost", "--project", tmp_path / "all")
     assert ended.stdout.splitlines()[0] == whole.stdout.splitlines()[0]
-    assert "shard 1 of 2 is there more than once" in ended.stderr
+    assert "part 1 of 2 is there more than once" in ended.stderr
     assert images(tmp_path / "all" / "merged2") == images(tmp_path / "all" / "merged")
 
     ended = yolo_bac("merge", parts[0], lost, "--project", tmp_path / "all")
     assert ended.code == 5
-    assert ended.stdout.startswith("Incomplete: shard 1 of 2 unfinished")
+    left = status(parts[1])["counts"]["total"] - 1
+    assert left > 0 and ended.stdout.startswith(f"Incomplete: part 1 of 2 unfinished, {left} input")
     assert status(tmp_path / "all" / "merged3")["state"] == "stopped"
 
 
@@ -115,14 +116,14 @@ def test_a_missing_part_is_named(yolo_bac: Run, source: Path, tmp_path: Path) ->
     parts = run_shards(yolo_bac, source, tmp_path / "out", 3)
     ended = yolo_bac("merge", parts[0], parts[2], "--project", tmp_path / "all")
     assert ended.code == 5
-    assert ended.stdout.startswith("Incomplete: shard 1 of 3 missing.")
+    assert ended.stdout.startswith("Incomplete: part 1 of 3 missing.")
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         (("--conf-thres", "0.5"), "differ in settings (conf_thres 0.25 and 0.5)"),
-        (("--shard", "0/3"), "differ in number of shards (2, 3)"),
+        (("--shard", "0/3"), "differ in number of parts (2, 3)"),
     ],
 )
 def test_parts_of_different_jobs_are_not_mixed(
@@ -168,6 +169,9 @@ def test_a_job_with_partitions_that_did_not_ask_for_shards(
         assert "--shard auto shares the work out" in ended.stderr
         assert status(tmp_path / "out" / "exp" / f"part-{index}-of-2")["counts"]["total"] == 8
         yolo_bac("--demo", "--source", source, "--project", tmp_path / "auto", "--shard", "auto")
+    assert yolo_bac("merge", tmp_path / "out", "--project", tmp_path / "all").code == 5  # an image failed
+    ended = yolo_bac("merge", tmp_path / "out" / "exp" / "part-0-of-2", "--project", tmp_path / "all")
+    assert ended.stdout.startswith("Incomplete: part 1 of 2 missing. 1 of 8 images failed")
     parts = sorted((tmp_path / "auto" / "exp").iterdir())
     assert [part.name for part in parts] == ["part-0-of-2", "part-1-of-2"]
     assert sum(status(part)["counts"]["total"] for part in parts) == 8

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.filetype import HEAD_BYTES, identify_head
-from entrypoint.records import Failure
+from entrypoint.records import OUT_OF_MEMORY, Failure
 
 Image = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ def read_image(path: Path) -> Image | Failure:
     except OSError as error:
         return Failure("unreadable", f"cannot be read: {error.strerror}")
     except MemoryError:
-        return Failure("out_of_memory", "no memory left to read it")
+        return Failure(OUT_OF_MEMORY, "no memory left to read it")
     return decode_image(data)
 
 
@@ -52,11 +52,13 @@ def decode_image(data: bytes) -> Image | Failure:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            return Failure(OUT_OF_MEMORY, "no memory left to decode it")
         if "CV_IO_MAX_IMAGE" in str(error):
             return Failure("too_large", f"a {kind.name} with more pixels than are decoded: {_shortened(error)}")
         return Failure("damaged", f"a {kind.name} that cannot be decoded: {_shortened(error)}")
     except MemoryError:
-        return Failure("out_of_memory", "no memory left to decode it")
+        return Failure(OUT_OF_MEMORY, "no memory left to decode it")
     if image is None:
         return Failure("damaged" if kind.family == "image" else "not_an_image", f"{kind.name}, cannot be decoded")
     return _eight_bits(image)

@@ -1,15 +1,27 @@
 """Predictions to detections: thresholds, class filter, non-maximum suppression. No clock: no image is cut short."""
 
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
 # Boxes of different classes are moved apart by this much, more than any image is wide, so that one NMS serves all
 # classes. detect.py's value: float32 rounds box coordinates at this offset, so parity wants the same one.
 _CLASS_OFFSET = 7680
 _MAX_CANDIDATES = 30_000
+
+
+def _load_kernels() -> None:
+    """Register torchvision's C++ and CUDA kernels alone: importing the package takes a second and 70 MB more."""
+    package = importlib.util.find_spec("torchvision")
+    if package is None or package.origin is None:
+        raise ImportError("torchvision is not installed")
+    torch.ops.load_library(Path(package.origin).parent / "_C.so")  # type: ignore[no-untyped-call]
+
+
+_load_kernels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ def select(prediction: Tensor, options: NmsOptions) -> Tensor:
     confidence, class_id = confidence[order], class_id[order]
     boxes = xywh_to_xyxy(rows[order, :4])
     apart = boxes if options.agnostic else boxes + (class_id * _CLASS_OFFSET)[:, None].float()
-    kept = nms(apart, confidence, options.iou_thres)[: options.max_det]
+    kept = torch.ops.torchvision.nms(apart, confidence, options.iou_thres)[: options.max_det]
     return torch.cat((boxes[kept], confidence[kept, None], class_id[kept, None].float()), 1)
 
 

@@ -1,0 +1,26 @@
+"""`--time-budget`: when to stop taking new work, so that the run ends cleanly in time."""
+
+import time
+
+# What ending takes: the files with all records, read and written once each; and the unforeseen.
+_SECONDS_PER_RECORD = 0.0004
+_SPARE_SECONDS = 1.0
+
+
+class Deadline:
+    """Counts from `started`, a moment of `time.monotonic`; a budget of None never ends."""
+
+    def __init__(self, budget: float | None, started: float, records: int) -> None:
+        self.budget = budget
+        self._end = None if budget is None else started + budget - _SPARE_SECONDS - records * _SECONDS_PER_RECORD
+        self._last = time.monotonic()
+        self._longest = 0.0
+
+    def passed(self) -> bool:
+        """Whether another step like the longest so far would end too late. To be asked before every step."""
+        if self._end is None:
+            return False
+        now = time.monotonic()
+        self._longest = max(self._longest, now - self._last)
+        self._last = now
+        return now + self._longest > self._end

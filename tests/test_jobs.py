@@ -1,0 +1,525 @@
+"""The job files, and the commands in the documents: today's server and client take them, and nothing is ignored.
+
+Bacalhau refuses unknown keys at the top of a job and silently ignores them further down, so SCHEMA lists all that
+jobs here may use. FLAGS lists what the client has (v1.7 to v1.9). Not covered: running them.
+"""
+
+import copy
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import pytest
+import yaml  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, ValidationError
+
+from entrypoint import __version__, errors
+from entrypoint.cli import command
+from scripts.smoke.checks import VARIANTS
+from tests.conftest import ROOT
+
+JOBS = sorted((ROOT / "jobs").glob("*.yaml"))
+GUIDE = ROOT / "docs" / "bacalhau.md"
+DOCUMENTS = [ROOT / "README.md", GUIDE]
+IMAGE = "myorg/yolo-bac"
+
+Job = dict[str, Any]
+
+
+def exactly(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The schema of an object with exactly these keys."""
+    return {
+        "type": "object",
+        "properties": required | (optional or {}),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def spec(kind: str, required: dict[str, Any] | None = None, optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The schema of Bacalhau's pair of Type and Params."""
+    if not required and not optional:
+        return exactly({"Type": {"const": kind}})
+    return exactly({"Type": {"const": kind}, "Params": exactly(required or {}, optional)})
+
+
+TEXT = {"type": "string", "minLength": 1}
+WORDS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+SECONDS = {"type": "integer", "minimum": 1}
+PATH = {"type": "string", "pattern": "^/[^:]*[^:/]$"}
+
+PARTITION = {
+    "oneOf": [
+        exactly({"Type": {"enum": ["none", "object"]}}),
+        exactly({"Type": {"const": "regex"}, "Pattern": TEXT}),
+        exactly({"Type": {"const": "substring"}, "StartIndex": {"type": "integer"}, "EndIndex": {"type": "integer"}}),
+        exactly({"Type": {"const": "date"}, "DateFormat": TEXT}),
+    ]
+}
+SOURCE = {
+    "oneOf": [
+        spec("urlDownload", {"URL": {"type": "string", "pattern": "^https?://"}}),
+        spec("ipfs", {"CID": TEXT}),
+        spec(
+            "s3",
+            {"Bucket": TEXT, "Key": TEXT},
+            {"Region": TEXT, "Endpoint": TEXT, "Filter": TEXT, "Partition": PARTITION},
+        ),
+        spec("localDirectory", {"SourcePath": PATH}, {"ReadWrite": {"type": "boolean"}}),
+    ]
+}
+PUBLISHER = {
+    "oneOf": [
+        spec("ipfs"),
+        spec("local"),
+        spec("s3", {"Bucket": TEXT, "Key": TEXT}, {"Region": TEXT, "Endpoint": TEXT}),
+    ]
+}
+NETWORK = {
+    "oneOf": [
+        exactly({"Type": {"enum": ["None", "Full", "Bridge"]}}),
+        exactly({"Type": {"const": "HTTP"}, "Domains": WORDS}),
+    ]
+}
+TASK = exactly(
+    {
+        "Name": TEXT,
+        # No Entrypoint: it replaces the image's, even where it is empty.
+        "Engine": spec("docker", {"Image": TEXT}, {"Parameters": WORDS}),
+        "ResultPaths": {
+            "type": "array",
+            "items": exactly({"Name": TEXT, "Path": PATH}),
+            "contains": {"properties": {"Path": {"const": "/outputs"}}},
+        },
+        "Publisher": PUBLISHER,
+        "Resources": exactly(
+            {"CPU": {"type": "string", "pattern": r"^\d+(\.\d+|m)?$"}, "Memory": TEXT},
+            {"GPU": {"type": "string", "pattern": r"^\d+$"}},
+        ),
+        "Network": NETWORK,
+        "Timeouts": exactly({"ExecutionTimeout": SECONDS, "QueueTimeout": SECONDS, "TotalTimeout": SECONDS}),
+    },
+    {
+        "Env": {
+            "type": "object",
+            "patternProperties": {"^(?!BACALHAU_)[A-Z][A-Z0-9_]*$": TEXT},
+            "additionalProperties": False,
+        },
+        "InputSources": {"type": "array", "items": exactly({"Target": PATH, "Source": SOURCE}), "minItems": 1},
+    },
+)
+# No Name: since v1.8 a second job of the same name is refused, or replaces the first one.
+SCHEMA = exactly(
+    {
+        "Type": {"const": "batch"},
+        "Count": {"type": "integer", "minimum": 1},
+        "Tasks": {"type": "array", "items": TASK, "minItems": 1, "maxItems": 1},
+    },
+    {
+        "Constraints": {
+            "type": "array",
+            "items": exactly({"Key": TEXT, "Operator": TEXT}, {"Values": WORDS}),
+        },
+    },
+)
+
+RUN_FLAGS = {"wait": False, "wait-timeout-secs": True, "id-only": False, "node-details": False, "follow": False}
+RUN_FLAGS |= {"dry-run": False}
+FLAGS: dict[str, dict[str, bool]] = {
+    "docker run": RUN_FLAGS
+    | dict.fromkeys(
+        "name namespace type priority count constraints labels task-name input output publisher cpu memory disk gpu "
+        "network domain timeout queue-timeout workdir entrypoint env".split(),
+        True,
+    ),
+    "job run": RUN_FLAGS | {"force": False, "no-template": False, "template-vars": True, "template-envs": True},
+    "job rerun": RUN_FLAGS,
+    "job get": {"output-dir": True, "raw": False, "download-timeout-secs": True},
+    "job describe": {"output": True, "pretty": False},
+    "job logs": {"follow": False, "tail": False, "execution-id": True},
+    "job executions": {"output": True},
+    "job list": {"output": True, "limit": True},
+    "job stop": {"quiet": False},
+    "job validate": {},
+    "node list": {"output": True},
+    "config set": {},
+    "serve": {"orchestrator": False, "compute": False},
+    "version": {},
+}
+"""The client's long flags by command, and whether each takes a value; those in use here and some more."""
+SHORT = {
+    "docker run": dict(
+        zip("iopelcwf", "input output publisher env labels constraints workdir follow".split(), strict=True)
+    ),
+    "job run": {"f": "follow", "V": "template-vars", "E": "template-envs"},
+    "job logs": {"f": "follow", "t": "tail", "e": "execution-id"},
+}
+
+
+class Parsed(NamedTuple):
+    """A line of the client: its flags in order, its arguments, and the words after `--`."""
+
+    command: str
+    flags: list[tuple[str, str]]
+    arguments: list[str]
+    words: list[str]
+
+    def all(self, flag: str) -> list[str]:
+        return [value for name, value in self.flags if name == flag]
+
+    def one(self, flag: str, default: str | None = None) -> str | None:
+        return next(iter(self.all(flag)), default)
+
+
+def load_jobs() -> dict[str, Job]:
+    """All job files by name (`sample` is jobs/sample.yaml)."""
+    return {path.stem: read_job(path.read_text()) for path in JOBS}
+
+
+def read_job(text: str) -> Job:
+    """A job from YAML. Raises ValueError for a key that is there twice: the last one would win."""
+    _refuse_duplicates(yaml.compose(text))
+    job: Job = yaml.safe_load(text)
+    return job
+
+
+def _refuse_duplicates(node: Any) -> None:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            raise ValueError(f"a key is there twice{node.start_mark}")
+        for _, value in node.value:
+            _refuse_duplicates(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item)
+
+
+def check(job: Job) -> None:
+    """Raises ValidationError, or AssertionError for what a schema cannot say."""
+    Draft202012Validator(SCHEMA).validate(job)
+    (task,) = job["Tasks"]
+    image, _, tag = task["Engine"]["Params"]["Image"].partition(":")
+    assert image == IMAGE
+    assert_tag(tag)
+    words = task["Engine"]["Params"].get("Parameters", [])
+    assert_words(words)
+    assert number_of_bytes(task["Resources"]["Memory"]) >= 2e9
+
+    inputs = task.get("InputSources", [])
+    targets = [entry["Target"] for entry in inputs] + [entry["Path"] for entry in task["ResultPaths"]]
+    assert len(targets) == len(set(targets)), targets
+    times = task["Timeouts"]
+    assert times["ExecutionTimeout"] + times["QueueTimeout"] <= times["TotalTimeout"]
+    if "--time-budget" in words:
+        assert float(words[words.index("--time-budget") + 1]) < times["ExecutionTimeout"]
+    split = any("Partition" in entry["Source"].get("Params", {}) for entry in inputs)
+    shared = "--shard" in words or "YOLO_BAC_SHARD" in task.get("Env", {})
+    assert (job["Count"] > 1) == (split or shared), (
+        "several executions, and no one shares the work out; or for one alone"
+    )
+    assert not (split and shared), "shared out twice"
+    publisher = task["Publisher"]
+    if publisher["Type"] == "s3":
+        assert "{executionID}" in publisher["Params"]["Key"], "executions overwrite each other"
+
+
+def assert_tag(tag: str) -> None:
+    """It is this version, of one of the variants that are released."""
+    assert tag in {__version__, *(f"{__version__}-{variant}" for variant in VARIANTS)}
+
+
+def assert_words(words: list[str]) -> None:
+    """The program has these options, and takes these values."""
+    if words and words[0] in command.commands:
+        command.commands[words[0]].make_context(words[0], words[1:])
+    else:
+        context = command.make_context("yolo-bac", list(words))
+        assert not context.args, context.args
+        assert not getattr(context, "_protected_args", []), words
+
+
+def number_of_bytes(text: str) -> float:
+    """As Bacalhau reads sizes: 8gb is 8,000,000,000, 8gib is a little more."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.lower())
+    assert found, text
+    unit, power = 1024 if found[3] else 1000, " kmgt".index(found[2] or " ")
+    return float(found[1]) * float(unit**power)
+
+
+def parse(line: str) -> Parsed:
+    """A line as the client reads it. Raises AssertionError for a command or flag that it has not."""
+    words = shlex.split(line, comments=True)
+    assert words.pop(0) == "bacalhau"
+    name = next((name for name in FLAGS if words[: len(name.split())] == name.split()), None)
+    assert name, f"no such command: {line}"
+    del words[: len(name.split())]
+    parsed = Parsed(name, [], [], [])
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            parsed.words.extend(words)
+            break
+        if not word.startswith("-"):
+            parsed.arguments.append(word)
+            continue
+        flag, _, value = word.lstrip("-").partition("=")
+        long = flag if word.startswith("--") else SHORT.get(name, {}).get(flag)
+        assert long in FLAGS[name], f"no such flag: {word} in {line}"
+        if FLAGS[name][long] and "=" not in word:
+            assert words, f"{word} wants a value: {line}"
+            value = words.pop(0)
+        parsed.flags.append((long, value))
+    return parsed
+
+
+def shell_lines(document: Path) -> Iterator[tuple[str | None, str]]:
+    """The commands in a document's sh blocks, each with what the comment before its block names."""
+    blocks = re.finditer(r"(?:<!-- (\S+) -->\n)?```sh\n(.*?)```", document.read_text(), re.DOTALL)
+    for block in blocks:
+        text = block[2].replace("\\\n", " ")
+        for line in re.findall(r"(?:[^\n']|'[^']*')+", text):
+            yield block[1], line.strip()
+
+
+def client_lines(document: Path) -> list[tuple[str | None, Parsed]]:
+    return [(name, parse(line)) for name, line in shell_lines(document) if line.startswith("bacalhau ")]
+
+
+def job_of(line: Parsed) -> Job:
+    """The job that `bacalhau docker run` submits, as a job file says it."""
+    image, *more = line.arguments
+    assert not more, "words for the program go after --"
+    parameters = {"Parameters": line.words} if line.words else {}
+    inputs = [_input(value) for value in line.all("input")]
+    return {
+        "Type": "batch",
+        "Count": int(line.one("count", "1") or 1),
+        "Tasks": [
+            {
+                "Engine": {"Type": "docker", "Params": {"Image": image, **parameters}},
+                **({"InputSources": inputs} if inputs else {}),
+                "ResultPaths": [dict(zip(("Name", "Path"), o.split(":"), strict=True)) for o in line.all("output")],
+                "Publisher": _publisher(line.one("publisher") or ""),
+                "Resources": {
+                    key: line.one(key.lower()) for key in ("CPU", "Memory", "GPU") if line.one(key.lower()) is not None
+                },
+                "Network": {"Type": (line.one("network") or "").capitalize()},
+                "Timeouts": {
+                    "ExecutionTimeout": int(line.one("timeout") or 0),
+                    "QueueTimeout": int(line.one("queue-timeout") or 0),
+                },
+            }
+        ],
+    }
+
+
+def _input(value: str) -> dict[str, Any]:
+    """Of `URI[:TARGET][,opt=KEY=VALUE…]`: the last colon that is not the scheme's parts URI and target."""
+    uri, *options = value.split(",")
+    scheme, _, rest = uri.partition("://")
+    place, colon, target = rest.rpartition(":")
+    place, target = (place, target) if colon else (rest, "/inputs")
+    params: dict[str, Any] = {option.split("=")[1].capitalize(): option.split("=")[2] for option in options}
+    match scheme:
+        case "ipfs":
+            source = {"Type": "ipfs", "Params": {"CID": place}}
+        case "file":
+            source = {"Type": "localDirectory", "Params": {"SourcePath": place, "ReadWrite": False}}
+        case "s3":
+            bucket, _, key = place.partition("/")
+            source = {"Type": "s3", "Params": {"Bucket": bucket, "Key": key, **params}}
+        case _:
+            source = {"Type": "urlDownload", "Params": {"URL": f"{scheme}://{place}"}}
+    return {"Target": target, "Source": source}
+
+
+def _publisher(value: str) -> dict[str, Any]:
+    uri, *options = value.split(",")
+    scheme, _, place = uri.partition("://")
+    if not place:
+        return {"Type": scheme}
+    bucket, _, key = place.partition("/")
+    params = {option.split("=")[1].capitalize(): option.split("=")[2] for option in options}
+    return {"Type": scheme, "Params": {"Bucket": bucket, "Key": key, **params}}
+
+
+def as_flags_can_say(job: Job) -> Job:
+    """Without what no flag says: the task's name, the total timeout, and Partition, for which --shard stands in."""
+    job = copy.deepcopy(job)
+    (task,) = job["Tasks"]
+    del task["Name"], task["Timeouts"]["TotalTimeout"]
+    for entry in task.get("InputSources", []):
+        if entry["Source"]["Params"].pop("Partition", None):
+            task["Engine"]["Params"]["Parameters"][:0] = ["--shard", "auto"]
+    return job
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_there_is_a_file_for_every_case() -> None:
+    assert list(load_jobs()) == ["cpu", "ipfs", "local", "s3", "sample", "shards"]
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_a_job_file_is_taken_as_it_is_meant(path: Path) -> None:
+    text = path.read_text()
+    check(read_job(text))
+    assert "{{" not in text, "`bacalhau job run` expands templates"
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_a_job_file_opens_with_how_to_submit_it(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    opening = lines[: next(number for number, line in enumerate(lines) if not line.startswith("#"))]
+    assert 1 <= len(opening) <= 4
+    assert f"# Submit: bacalhau job run jobs/{path.name}" in opening
+    assert any(line.startswith("# Change: ") for line in opening)
+    assert max(map(len, lines)) <= 120
+
+
+def _task(job: Job) -> dict[str, Any]:
+    task: dict[str, Any] = job["Tasks"][0]
+    return task
+
+
+def _set(place: Callable[[Job], dict[str, Any]], **values: object) -> Callable[[Job], None]:
+    return lambda job: place(job).update(values)
+
+
+def _word(*words: str) -> Callable[[Job], None]:
+    return lambda job: _task(job)["Engine"]["Params"].update(Parameters=list(words))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _set(lambda job: job, Nmae="x"),  # refused by the server
+        _set(lambda job: job, Name="x"),  # the second submission is refused
+        _set(_task, ResourcesConfig={"Memory": "8gb"}),  # ignored, and the job gets 512 MB
+        _set(lambda job: _task(job)["Resources"], Memory="512mb"),  # what nobody asked for gets
+        _set(lambda job: _task(job)["Resources"], CPU=4),  # a string there
+        _set(lambda job: _task(job)["Timeouts"], Timeout=60),  # ignored
+        _set(lambda job: _task(job)["Timeouts"], ExecutionTimeout=86400),  # refused: longer than the total
+        _set(lambda job: _task(job)["Engine"]["Params"], Entrypoint=[]),  # the image's start is gone
+        _set(lambda job: _task(job)["Engine"]["Params"], Image=f"{IMAGE}:latest"),  # never refreshed
+        _set(lambda job: _task(job)["Network"], Type="none at all"),
+        _set(_task, Env={"yolo_bac_name": "x"}),  # lower case is refused
+        _set(_task, Env={"YOLO_BAC_NAME": ""}),  # so is nothing
+        _set(_task, Env={"BACALHAU_PARTITION_COUNT": "4"}),  # and a name of Bacalhau's own
+        _set(_task, ResultPaths=[{"Name": "results", "Path": "/results"}]),  # /outputs is lost
+        _set(_task, Publisher={"Type": "ipfs", "Params": {"Bucket": "b"}}),
+        _set(lambda job: _task(job)["InputSources"][0]["Source"]["Params"], Url="https://example.org"),  # ignored
+        lambda job: _task(job)["InputSources"].append(_task(job)["InputSources"][0]),  # one target twice
+        lambda job: job.update(Count=4),  # four times the same
+        lambda job: _task(job).pop("Publisher"),
+        lambda job: _task(job).pop("Timeouts"),
+        _word("--shard", "auto"),  # with one execution
+        _word("--no-such-option"),
+        _word("--conf-thres", "2"),
+        _word("--time-budget", "1800"),  # as long as the timeout, which counts more
+        _word("images"),  # no option, and no command
+    ],
+)
+def test_a_job_that_would_go_wrong_is_noticed(harm: Callable[[Job], None]) -> None:
+    job = load_jobs()["sample"]
+    check(job)
+    harm(job)
+    with pytest.raises((ValidationError, AssertionError, click.ClickException)):
+        check(job)
+
+
+def test_sharing_out_twice_is_noticed() -> None:
+    job = load_jobs()["s3"]
+    _word("--shard", "auto")(job)
+    with pytest.raises(AssertionError, match="twice"):
+        check(job)
+
+
+def test_a_key_that_is_there_twice_is_noticed() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        read_job("Tasks:\n  - Name: a\n    Name: b\n")
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_the_guide_has_each_job_as_a_command(path: Path) -> None:
+    (line,) = [line for name, line in client_lines(GUIDE) if name == f"jobs/{path.name}"]
+    assert line.command == "docker run"
+    assert job_of(line) == as_flags_can_say(read_job(path.read_text()))
+    assert f"](../jobs/{path.name})" in GUIDE.read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_client_takes_every_line(document: Path) -> None:
+    lines = [line for _, line in client_lines(document)]
+    assert lines
+    for line in lines:
+        if line.command == "docker run":
+            image, *more = line.arguments
+            assert image.startswith(f"{IMAGE}:")
+            assert not more
+            assert line.one("output") == "outputs:/outputs"
+            assert line.one("publisher")
+            assert number_of_bytes(line.one("memory") or "512mb") >= 2e9
+            if line.words[:1] != ["/bin/bash"]:
+                assert_words(line.words)
+        if line.command == "job run":
+            assert (ROOT / line.arguments[0]).is_file()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bacalhau get JOB",
+        "bacalhau docker run --input-urls https://example.org ubuntu",
+        "bacalhau docker run -v cid:/inputs ubuntu",
+        "bacalhau docker run ubuntu --gpu",
+        "bacalhau job run --timeout 60 job.yaml",
+    ],
+)
+def test_what_the_client_has_not_is_noticed(line: str) -> None:
+    with pytest.raises(AssertionError):
+        parse(line)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_docker_lines_run_this_version_with_options_it_has(document: Path) -> None:
+    for _, line in shell_lines(document):
+        words = shlex.split(line, comments=True)
+        for number, word in enumerate(words):
+            image, colon, tag = word.partition(":")
+            if image == IMAGE and colon:
+                assert_tag(tag)
+                if words[0] == "docker":
+                    assert_words(words[number + 1 :])
+            if word.endswith("bin/yolo-bac"):
+                assert_words(words[number + 1 :])
+
+
+def test_the_guide_lists_every_exit_code() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", GUIDE.read_text(), re.MULTILINE)}
+    kinds = [getattr(errors, name) for name in dir(errors)]
+    raised = {kind.exit_code for kind in kinds if isinstance(kind, type) and issubclass(kind, errors.YoloBacError)}
+    own = {code for code in codes if code <= errors.EXIT_SIGNAL}
+    assert own == raised | {errors.EXIT_OK, errors.EXIT_MEDIA_FAILED}
+
+
+def test_the_guide_says_how_much_a_node_pulls() -> None:
+    for _, on_disk, compressed in VARIANTS.values():
+        assert f"{compressed} GB, {on_disk} GB on disk" in GUIDE.read_text()
+
+
+def test_the_guide_can_be_read_and_its_links_lead_somewhere() -> None:
+    text = GUIDE.read_text()
+    assert max(map(len, text.splitlines())) <= 120
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        assert (GUIDE.parent / target).exists(), target
+    headings = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)", text, re.M)}
+    for path in JOBS:
+        for anchor in re.findall(r"docs/bacalhau\.md#(\S+)", path.read_text()):
+            assert anchor in headings, anchor
