@@ -38,7 +38,7 @@ HTML = FileType("document", "an HTML page (the download brought a web page, not 
 XML = FileType("document", "an XML document (the download brought an error message, not the file)")
 JSON = FileType("document", "a JSON document (the download brought an error message, not the file)")
 GIT_LFS = FileType("document", "a Git LFS pointer (run `git lfs pull` where it came from)")
-TRUNCATED_ZIP = FileType("damaged", "a zip archive without its end (the download was cut)")
+TRUNCATED_ZIP = FileType("damaged", "a zip archive without its end (the download was cut: fetch it again)")
 UNKNOWN = FileType("unknown", "of no known type")
 
 _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (

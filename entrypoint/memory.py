@@ -22,7 +22,7 @@ _CODE_BYTES = 32 << 20
 _STACK_BYTES = 8 << 20
 _STACKS_PER_CPU = 3  # to compute, to decode, to write
 _LEAST_WAITING, _MOST_WAITING = 4 << 20, 192 << 20
-_ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g` for docker run"
+ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g` for docker run"
 
 
 def require_least() -> None:
@@ -31,7 +31,7 @@ def require_least() -> None:
     if limit is not None and limit < LEAST_BYTES:
         raise ResourceError(
             f"memory is limited to {limit // 1_000_000} MB, and PyTorch with a small network needs "
-            f"{LEAST_BYTES // 1_000_000} MB: {_ADVICE}"
+            f"{LEAST_BYTES // 1_000_000} MB: {ADVICE}"
         )
 
 
@@ -46,7 +46,7 @@ def shortage(what: str) -> ResourceError:
     """The error for something that does not fit into this process's memory."""
     limit = limits.memory_limit()
     found = f"memory is limited to {limit // 1_000_000} MB, too little" if limit else "not enough memory"
-    return ResourceError(f"{found} for {what}: {_ADVICE}, or choose a smaller model or --imgsz")
+    return ResourceError(f"{found} for {what}: {ADVICE}, or choose a smaller model or --imgsz")
 
 
 def guard() -> None:

@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from entrypoint.log import LOG
+from entrypoint.memory import ADVICE
+from entrypoint.records import OUT_OF_MEMORY
 from entrypoint.status import Counts
 from entrypoint.text import printable
 
@@ -32,6 +34,9 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
         lines += [f"  {line[:_MAX_LINE]}" for line in counts.failed_files[:_SHOWN_FAILURES]]
         if counts.failed > _SHOWN_FAILURES:
             lines.append(f"  and {counts.failed - _SHOWN_FAILURES} more, in status.json")
+        if counts.failures[OUT_OF_MEMORY]:
+            lines.append(f"Out of memory: {ADVICE}.")
+        lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
     lines.append(f"Time: {seconds:.1f} s.")
     return "\n".join(lines).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -178,3 +179,23 @@ def test_drawing_near_any_edge(options: DrawOptions) -> None:
     found = Detections(boxes, np.linspace(0.9, 0.3, 4, dtype=np.float32), np.arange(4))
     drawn = annotate(image, found, ("person", "ünï", "x" * 100, "狗"), options)
     assert drawn.shape == image.shape and drawn.any() and not image.any()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_results_belong_to_the_owner_of_the_output_folder_and_anybody_may_read_them(
+    yolo_bac: Callable[..., Ended], tmp_path: Path
+) -> None:
+    project = tmp_path / "outputs"
+    project.mkdir()
+    os.chown(project, 12345, 54321)
+    before = os.umask(0o077)
+    try:
+        assert yolo_bac("--demo", "--project", project / "deeper", "--save-crop", "--shard", "0/2").code == 0
+        assert yolo_bac("merge", project, "--project", project).code == 5  # the other part is not there
+    finally:
+        os.umask(before)
+    below = list(project.rglob("*"))
+    assert len(below) > 20
+    assert {(found.st_uid, found.st_gid) for found in map(os.stat, below)} == {(12345, 54321)}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_file()} == {0o644}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_dir()} == {0o755}

@@ -81,7 +81,7 @@ def test_model_formats(tmp_path: Path, write: Callable[[Path], None], kind: obje
         (text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n"), "a Git LFS pointer"),
         (text(""), "an empty file"),
         (text("yolov5s"), "plain text"),
-        (cut, "a zip archive without its end (the download was cut)"),
+        (cut, "a zip archive without its end (the download was cut: fetch it again)"),
         (image(".jpg"), "a JPEG image"),
         (image(".png"), "a PNG image"),
         (lambda path: path.write_bytes(b"\x1f\x8b" + bytes(50)), "a gzip archive"),

@@ -156,7 +156,7 @@ def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> str:
             "name one with --weights, or try --demo"
         )
     if not seen:
-        return f"no weights: {labels[0]} is an empty folder; {expected}"
+        return f"no weights: {labels[0]} is an empty folder; {expected}. Mount one there, or name one with --weights"
     if len(seen) == 1:
         path, kind = seen[0]
         return f"no weights: {path} is {_what(kind)}; {expected}"
