@@ -173,6 +173,8 @@ def _make_folders(path: Path, owner: tuple[int, int] | None) -> None:
     try:
         path.mkdir()
     except FileNotFoundError:
+        if path.parent.is_dir():  # /proc and the like take nothing
+            raise
         _make_folders(path.parent, owner)
         _make_folders(path, owner)
         return

@@ -41,7 +41,7 @@ def parsed(yolo_bac: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sett
     """The Settings that arguments become."""
     seen: list[Settings] = []
 
-    def remember(settings: Settings, stopper: object) -> int:
+    def remember(settings: Settings, stopper: object, started: float) -> int:
         seen.append(settings)
         return 0
 
