@@ -281,6 +281,8 @@ def _quiet_libraries() -> None:
     if not re.fullmatch(r"[0-9]{1,18}", limit):
         raise UsageError(f"OPENCV_IO_MAX_IMAGE_PIXELS={limit}: expected a whole number of pixels")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    # Threads that wait for others spin on OpenMP's default; where CPUs are shared that made images ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager

@@ -180,3 +180,9 @@ def test_nothing_at_all(tmp_path: Path) -> None:
         find_weights(None, (tmp_path / "absent",))
     with pytest.raises(WeightsError, match="is an empty folder"):
         find_weights(None, (tmp_path,))
+
+
+def test_an_empty_place_in_the_image_is_not_news(tmp_path: Path) -> None:
+    (tmp_path / "baked").mkdir()
+    with pytest.raises(WeightsError, match=r"there is no /inputs.*--weights.*--demo"):
+        find_weights(None, (tmp_path / "inputs", tmp_path / "baked"))

@@ -40,7 +40,9 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
             raise WeightsError(_several(label, candidates))
         if _was_meant_as_weights(here):
             break
-    raise WeightsError(_none([label for label, _ in groups], seen))
+    # An image without weights of its own has an empty place for them, which is no news to anybody.
+    labels = [label for label, paths in groups if wanted or paths or label == str(places[0])]
+    raise WeightsError(_none(labels, seen))
 
 
 def _family(kind: FileType | str) -> str | None:
