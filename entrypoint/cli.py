@@ -29,7 +29,21 @@ class _DetectPyCommand(click.Group):
     """Takes lists as detect.py does, `--classes 0 2`, beside `--classes 0,2`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, list(_joined(args)))
+        with _diagnosis_first():
+            return super().parse_args(ctx, list(_joined(args)))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _diagnosis_first():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _diagnosis_first() -> Iterator[None]:
+    """Wrong usage in one line; click's own words begin with three that say nothing of what is wrong."""
+    try:
+        yield
+    except click.UsageError as error:
+        raise click.UsageError(f"{error.format_message()} `yolo-bac --help` lists the options.") from error
 
 
 def _joined(args: list[str]) -> Iterator[str]:

@@ -147,8 +147,8 @@ def _process(
     message = verdict(counts)
     if left:
         message = (
-            f"Out of time: --time-budget {settings.time_budget:g} ended with {len(left)} of {counts.total} not done; "
-            f"the same command continues. {message}"
+            f"Out of time: --time-budget {settings.time_budget:g} ended with {len(left)} of {counts.total} not done, "
+            f"{counts.failed} failed, {counts.detections} detections in {counts.done}; the same command continues."
         )
     status.write("stopped" if left else "finished", exit_code, message)
     print_summary(summary(counts, folder.path, status.seconds, message))

@@ -318,3 +318,19 @@ def test_odd_environments(
         ).code
         == code
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--wieghts", "x"], "No such option '--wieghts'"),
+        (["--conf-thres", "2"], "'--conf-thres': 2.0 is not in the range 0<=x<=1"),
+        (["merge"], "Missing argument 'DIR...'"),
+        (["photo.jpg"], "No such command 'photo.jpg'"),
+    ],
+)
+def test_wrong_usage_is_said_in_the_first_line(yolo_bac: Run, arguments: list[str], words: str) -> None:
+    ended = yolo_bac(*arguments)
+    assert ended.code == 2
+    assert words in ended.stderr.splitlines()[0]
+    assert "yolo-bac --help" in ended.stderr.splitlines()[0]

@@ -96,7 +96,11 @@ def print_failures(image: str | None) -> None:
 @click.option("--duplicate", type=int, multiple=True, metavar="INDEX", help="Run it twice.")
 @click.option("--get", type=click.Path(path_type=Path), help="Merge what was published here, as `job get` does.")
 @click.option("--raw", is_flag=True, help="With --get: a folder for each execution.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Keep everything here.  [default: a new folder]")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, resolve_path=True),
+    help="Keep everything here.  [default: a new folder]",
+)
 @_image
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(
