@@ -114,3 +114,26 @@ def test_a_gpu_in_sight_that_cuda_does_not_see_is_said_loudly(
     assert choose_device("", half=False) == CPU
     assert said.records[-1].levelno == logging.WARNING
     assert str(tmp_path) in said.text
+
+
+@pytest.mark.parametrize(
+    ("free", "cached", "batch"),
+    [
+        (10_000, 0, 32),  # more than enough
+        (1_000, 0, 8),  # 100 each, a fifth left free
+        (500, 500, 8),  # PyTorch's own cache counts as free
+        (50, 0, 1),  # the detector halves, and a single image fails alone
+    ],
+)
+def test_the_batch_is_what_fits_into_free_gpu_memory(
+    monkeypatch: pytest.MonkeyPatch, free: int, cached: int, batch: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2_000)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 2_100)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 2_000 + cached)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 80_000))
+    tried: list[int] = []
+    assert Device(torch.device("cuda:0")).batch_size(lambda: tried.append(1), 32) == batch
+    assert tried == [1]
+    assert CPU.batch_size(lambda: tried.append(2), 1) == 1 and tried == [1]
