@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import pytest
 
-from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from tests.bacalhau_node import cgroup, table
 from tests.bacalhau_node.engine import EngineRunner
 from tests.bacalhau_node.failures import BAKED, FAILING
@@ -26,6 +26,7 @@ from tests.bacalhau_node.node import SHOWN_BYTES, VERSIONS, Execution, Job, Node
 from tests.bacalhau_node.process import ProcessRunner
 from tests.bacalhau_node.publish import SamePathError, job_get, job_get_raw
 from tests.schemas import assert_valid
+from tests.test_jobs import load_jobs
 
 WEIGHTS = url(DEMO_WEIGHTS)
 AT_320 = ("--imgsz", str(DEMO_IMGSZ))
@@ -504,3 +505,38 @@ def test_an_unfinished_partition_of_s3_is_said(
     assert unfinished.code == 5 and unfinished.published, unfinished.stderr
     job_get([*archives([done]), unfinished.published], tmp_path)
     assert merge(node, tmp_path).code == 5
+
+
+# Job files
+
+
+def stand_in(target: str, kind: str, partitioned: bool, folder: Path) -> Source:
+    """A source of the same type, with the demo network or its scenes behind it."""
+    weights = target == "/inputs"
+    if kind == "urlDownload":
+        return url(DEMO_WEIGHTS, "yolov5s.pt")
+    if kind == "ipfs":
+        return ipfs(DEMO_WEIGHTS if weights else DEMO_SCENES)
+    if kind == "localDirectory":
+        shutil.copy(DEMO_WEIGHTS, folder / "best.pt")
+        return local(folder if weights else DEMO_SCENES)
+    assert kind == "s3"
+    return s3(DEMO_SCENES, partitioned=partitioned)
+
+
+@pytest.mark.parametrize("name", sorted(load_jobs()))
+def test_a_job_file_runs_as_it_is(node: Node, tmp_path: Path, name: str) -> None:
+    file = load_jobs()[name]
+    (task,) = file["Tasks"]
+    inputs = {"/inputs": WEIGHTS}  # where the job names none, the image's own
+    for given in task.get("InputSources", ()):
+        kind, details = given["Source"]["Type"], given["Source"]["Params"]
+        inputs[given["Target"]] = stand_in(given["Target"], kind, "Partition" in details, tmp_path)
+    arguments = (*task["Engine"]["Params"].get("Parameters", ()), *AT_320)
+    executions = node.run_all(Job(arguments=arguments, inputs=inputs, count=file.get("Count", 1)))
+    assert [execution.code for execution in executions] == [0] * len(executions), executions[0].stderr
+    (tmp_path / "got").mkdir()
+    job_get(archives(executions), tmp_path / "got")
+    images = len(list(DEMO_SCENES.iterdir())) if "/datasets" in inputs else len(list(bundled_images().iterdir()))
+    merged = merge(node, tmp_path / "got")
+    assert (merged.code, status(merged.outputs / "merged")["counts"]["done"]) == (0, images), merged.stderr
