@@ -170,15 +170,13 @@ def _owner_above(project: Path) -> tuple[int, int] | None:
 
 def _make_folders(path: Path, owner: tuple[int, int] | None) -> None:
     """`mkdir -p`; what is made can be entered by all, whatever the umask, as what publishes results wants it."""
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        _make_folders(path.parent, owner)
     try:
         path.mkdir()
-    except FileNotFoundError:
-        if path.parent.is_dir():  # /proc and the like take nothing
-            raise
-        _make_folders(path.parent, owner)
-        _make_folders(path, owner)
-        return
-    except FileExistsError:
+    except FileExistsError:  # by another thread, meanwhile
         if not path.is_dir():
             raise
         return

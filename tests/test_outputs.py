@@ -5,6 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,13 @@ def test_results_belong_to_the_owner_of_the_output_folder_and_anybody_may_read_t
     assert {(found.st_uid, found.st_gid) for found in map(os.stat, below)} == {(12345, 54321)}
     assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_file()} == {0o644}
     assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_dir()} == {0o755}
+
+
+def test_threads_that_need_the_same_new_folders_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path, "exp", {})
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(300):
+            names = [f"{number}/a/b/c/d/{thread}" for thread in range(8)]
+            list(pool.map(lambda name: folder.write(folder.file("labels", name), b"x"), names))
+    assert len(list(folder.path.glob("labels/**/d/*"))) == 2400
+    folder.close()
