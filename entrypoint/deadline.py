@@ -11,7 +11,6 @@ class Deadline:
     """Counts from `started`, a moment of `time.monotonic`; a budget of None never ends."""
 
     def __init__(self, budget: float | None, started: float, records: int) -> None:
-        self.budget = budget
         self._end = None if budget is None else started + budget - _SPARE_SECONDS - records * _SECONDS_PER_RECORD
         self._last = time.monotonic()
         self._longest = 0.0

@@ -13,14 +13,14 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError
 from entrypoint.log import LOG
 from entrypoint.parts import Job, Part, find_parts
-from entrypoint.records import Record
+from entrypoint.records import Record, compact, parse
+from entrypoint.recordstore import RecordStore
 from entrypoint.runfolder import RunFolder, result_path
 from entrypoint.settings import Settings
 from entrypoint.status import Counts, Status
 from entrypoint.summary import print_summary, summary, verdict
 from entrypoint.text import printable
 from entrypoint.writers import run_writers
-from entrypoint.writers.base import compact, parse
 from entrypoint.writers.crops import crop_place
 from entrypoint.writers.images import added_suffixes
 
@@ -59,7 +59,7 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
         "part": None,
         "ignored": job.ignored,
     }
-    counts = Counts(0)
+    store, counts = RecordStore(folder), Counts(0)
     status = Status(folder, counts, facts)
     status.write("running", None, "merging")
     LOG.info("%d parts into %s", len(parts), folder.path)
@@ -78,12 +78,13 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
         for record, number in _rows(database):
             counts.add(record)
             _take_files(record, parts[number], folder)
+            store.save(record)
         counts.total = counts.done + counts.failed + sum(job.left.values())
         for writer in run_writers(Settings(save_csv=job.saves_csv), folder, job.names):
             writer.write((record for record, _ in _rows(database)), status.info)
     facts["merged"] = job.coverage
-    if job.twice:
-        LOG.warning("part %s of %d is there more than once", ", ".join(map(str, sorted(job.twice)[:10])), job.count)
+    if job.repeats:
+        LOG.warning("%s", job.repeats)
     gaps = job.gaps
     exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
     message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
@@ -99,9 +100,8 @@ def _rows(database: sqlite3.Connection) -> Iterator[tuple[Record, int]]:
 
 
 def _take_files(record: Record, part: Part, folder: RunFolder) -> None:
-    """Bring a record and the files that belong to it over from its part."""
+    """Bring the files that belong to a record over from its part."""
     file = record["file"]
-    folder.write(folder.file("labels", file, ".json"), compact(record) + b"\n")
     places = [("labels", file, [".txt"]), ("images", file, added_suffixes(file))]
     for number, found in enumerate(record["detections"] or ()):
         where, name = crop_place(file, number, found["name"])

@@ -144,6 +144,11 @@ class Job:
         return {"count": self.count, "left": {str(index): self.left[index] for index in sorted(self.left)}}
 
     @property
+    def repeats(self) -> str:
+        """What is there more than once, for a person; empty when nothing is."""
+        return f"part {_list(sorted(self.twice))} of {self.count} is there more than once" if self.twice else ""
+
+    @property
     def gaps(self) -> str:
         """What is missing, for a person; empty when nothing is."""
         missing = [index for index in range(self.count) if index not in self.left]

@@ -1,7 +1,7 @@
 """Media to records: decoding and writing on threads beside the detector, batches by shape across the whole stream."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -118,11 +118,8 @@ class Pipeline:
 
     def _alone(self, medium: Medium) -> _Answer:
         prepared = self._prepare(medium)
-        if isinstance(prepared, _Answer):
-            return replace(prepared, alone=True)
-        (outcome,) = self._detector.detect([prepared.pixels], [prepared.letterbox])
-        looked = outcome if isinstance(outcome, Failure) else Looked(medium.file, prepared.image, outcome)
-        return _Answer(medium, looked, alone=True)
+        answer = prepared if isinstance(prepared, _Answer) else next(self._detected([prepared]))
+        return replace(answer, alone=True)
 
     def _prepared(self, media: Iterable[Medium]) -> Generator[_Ready | _Answer, None, None]:
         ahead = self._threads * _AHEAD_PER_THREAD
@@ -140,11 +137,14 @@ class Pipeline:
             return _Answer(medium, _if_out_of_memory(error, "letterbox it"))
 
     def _detect(self, batch: list[_Ready], output: BackgroundCalls[_Answer]) -> None:
+        for answer in self._detected(batch):
+            output.submit(answer, answer.weight)
+
+    def _detected(self, batch: list[_Ready]) -> Iterator[_Answer]:
         outcomes = self._detector.detect([ready.pixels for ready in batch], [ready.letterbox for ready in batch])
         for ready, outcome in zip(batch, outcomes, strict=True):
             looked = outcome if isinstance(outcome, Failure) else Looked(ready.medium.file, ready.image, outcome)
-            answer = _Answer(ready.medium, looked)
-            output.submit(answer, answer.weight)
+            yield _Answer(ready.medium, looked)
 
     def _write(self, answer: _Answer) -> Record | None:
         """Write an answer and give its record; None when there was no memory for it beside others."""

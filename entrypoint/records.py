@@ -1,5 +1,6 @@
-"""The values that flow from the detector to the writers: detections, failures, records."""
+"""The values that flow from the detector to the writers: detections, failures, records, and these as JSON."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -72,3 +73,14 @@ def detection_record(file: str, width: int, height: int, found: Detections, name
 def failure_record(file: str, failure: Failure) -> Record:
     """The record of an input that could not be looked at."""
     return {"file": file, "width": None, "height": None, "detections": None, "failure": str(failure)}
+
+
+def parse(line: str | bytes) -> Record:
+    """The record on a line."""
+    record: Record = json.loads(line)
+    return record
+
+
+def compact(value: object) -> bytes:
+    """Standard JSON on one line: no NaN, no escapes that readers need not see."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

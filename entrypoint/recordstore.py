@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from entrypoint.media.scan import Medium
-from entrypoint.records import Record
+from entrypoint.records import Record, compact, parse
 from entrypoint.runfolder import RunFolder
 
 
@@ -16,8 +16,7 @@ class RecordStore:
 
     def save(self, record: Record) -> None:
         """Write a record, on one line. Raises OutputError."""
-        line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-        self._folder.write(self._path(record["file"]), line.encode())
+        self._folder.write(self._path(record["file"]), compact(record) + b"\n")
 
     def load(self, medium: Medium) -> Record | None:
         """The record of an input, None where there is none that can be used, or one older than the input."""
@@ -32,8 +31,7 @@ class RecordStore:
 
     def of(self, medium: Medium) -> Record:
         """The record of an input that has one."""
-        record: Record = json.loads(self._path(medium.file).read_bytes())
-        return record
+        return parse(self._path(medium.file).read_bytes())
 
     def _path(self, file: str) -> Path:
         return self._folder.file("labels", file, ".json")

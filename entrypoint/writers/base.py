@@ -1,6 +1,5 @@
 """What writers get and what they must offer."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,14 +46,3 @@ class RunWriter(_Writer, ABC):
     @abstractmethod
     def write(self, records: Iterable[Record], info: dict[str, Any]) -> None:
         """Write from all records, sorted by file. Raises OutputError."""
-
-
-def parse(line: str | bytes) -> Record:
-    """The record on a line."""
-    record: Record = json.loads(line)
-    return record
-
-
-def compact(value: object) -> bytes:
-    """Standard JSON on one line: no NaN, no escapes that readers need not see."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

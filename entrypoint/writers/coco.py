@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-from entrypoint.records import Record
-from entrypoint.writers.base import RunWriter, compact
+from entrypoint.records import Record, compact
+from entrypoint.writers.base import RunWriter
 
 
 class CocoWriter(RunWriter):

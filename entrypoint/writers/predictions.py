@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from entrypoint.records import Record
+from entrypoint.records import Record, compact
 from entrypoint.settings import Settings
-from entrypoint.writers.base import RunWriter, compact
+from entrypoint.writers.base import RunWriter
 
 
 class PredictionsWriter(RunWriter):

@@ -107,25 +107,23 @@ class Execution:
     def stop(self) -> Self:
         """SIGTERM, SIGKILL a second later: a cancel or a timeout. Nothing is published."""
         self.running.send(signal.SIGTERM)
-        try:
-            self.code = self.running.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.running.send(signal.SIGKILL)
-            self.code = self.running.wait(None)
-        self._close()
+        self._kill_after(STOP_SECONDS)
         self.ended = "cancelled"
         return self
 
     def lose(self, after: float = 0) -> Self:
         """The node vanishes, that many seconds from now: no last words, nothing published."""
+        self._kill_after(after)
+        self.ended = "lost"
+        return self
+
+    def _kill_after(self, seconds: float) -> None:
         try:
-            self.code = self.running.wait(after)
+            self.code = self.running.wait(seconds)
         except subprocess.TimeoutExpired:
             self.running.send(signal.SIGKILL)
             self.code = self.running.wait(None)
         self._close()
-        self.ended = "lost"
-        return self
 
     def _close(self) -> bool:
         self.seconds = time.monotonic() - self.started
