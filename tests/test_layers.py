@@ -4,6 +4,8 @@ The oracle is the `ultralytics` package, which kept YOLOv5's modules; where it h
 """
 
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from entrypoint.weights.part import Allowance, Part
 from entrypoint.weights.pickled import read_checkpoint
 from scripts.training.network import STRIDES
 from tests.classic import save_classic, tiny_model, tiny_names
+from tests.conftest import ROOT
 
 YOLOV5_NAMES = [
     *(
@@ -231,3 +234,18 @@ def test_a_numpy_fitness_and_paths_are_passed_over(tmp_path: Path) -> None:
     content = {"best_fitness": np.float64(0.5), "array": np.array([0.5]), "opt": {"weights": tmp_path}}
     save_classic({**content, "model": tiny_model()}, tmp_path / "weights", tiny_names())
     assert load_checkpoint(tmp_path / "weights").names == ("a", "b")
+
+
+LOADED = """
+import sys
+from entrypoint.samples import DEMO_WEIGHTS
+from entrypoint.weights.checkpoint import load_checkpoint
+load_checkpoint(DEMO_WEIGHTS)
+print(*(name for name in ("sympy", "torch._dynamo", "torch._inductor") if name in sys.modules))
+"""
+
+
+def test_loading_imports_no_compiler() -> None:
+    """Torch takes a second for these; it needs them for a computation that is only traced."""
+    ended = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert ended.stdout.split() == []

@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import torch
 from torch import nn
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
-from entrypoint.samples import DEMO_SCENES
+from entrypoint.model.network import Network
+from entrypoint.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.pickled import imports
+from scripts.training.network import Bottleneck, Concat, Conv
 from tests.classic import Attack, save_classic, tiny_model, tiny_names
-from tests.conftest import Ended
+from tests.conftest import ROOT, Ended
 
 
 class Allowed(nn.Module):
@@ -243,16 +246,161 @@ def with_layer(layer: nn.Module) -> Any:
         (nested(nn.SiLU(), 40), "more than 20000 layers"),
         (nn.Conv2d(16, 16, 1, padding=20_000), "expected a whole number from 0 to 64"),
         (nn.Upsample(scale_factor=1000), "expected 1 to 4"),
-        (nn.Sequential(*(nn.Upsample(scale_factor=4) for _ in range(8))), "values of a tiny image"),
         (nn.Conv2d(17, 16, 1), "do not fit together"),
         (nn.Sequential(nn.Conv2d(16, 16, 1), nn.Conv2d(15, 16, 1)), "do not fit together"),
     ],
-    ids=["a layer shared without end", "padding", "scale", "growth", "channels", "channels inside"],
+    ids=["a layer shared without end", "padding", "scale", "channels", "channels inside"],
 )
 def test_layers_that_would_blow_up_are_refused(tmp_path: Path, layer: nn.Module, words: str) -> None:
     save_classic({"model": with_layer(layer)}, tmp_path / "weights", tiny_names())
     with pytest.raises(WeightsError, match=words):
         load_checkpoint(tmp_path / "weights")
+
+
+class SPP(nn.Module):
+    """As YOLOv5 pickles it."""
+
+    def __init__(self, channels: int, pools: int) -> None:
+        super().__init__()
+        self.cv1, self.cv2 = Conv(channels, channels), Conv(4 * channels, channels)
+        self.m = nn.ModuleList([nn.MaxPool2d(5, 1, 2)] * pools)
+
+
+class TransformerLayer(nn.Module):
+    """As YOLOv5 pickles it."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.fc1, self.fc2 = (nn.Linear(channels, channels, bias=False) for _ in range(5))
+        self.ma = nn.MultiheadAttention(channels, heads)
+
+
+class TransformerBlock(nn.Module):
+    """As YOLOv5 pickles it."""
+
+    def __init__(self, conv: nn.Module, channels: int, heads: int) -> None:
+        super().__init__()
+        self.conv, self.linear = conv, nn.Linear(channels, channels)
+        self.tr = nn.Sequential(TransformerLayer(channels, heads))
+
+
+def names() -> dict[type, str]:
+    return tiny_names() | {kind: f"models.common.{kind.__name__}" for kind in (SPP, TransformerLayer, TransformerBlock)}
+
+
+def repeated(count: int, layer: nn.Module) -> nn.Module:
+    return nn.Sequential(*[layer] * count)
+
+
+def joined(count: int, times: int) -> Any:
+    """A model in which a Concat reads one layer many times, and the next one that Concat."""
+    model: Any = tiny_model()
+    for index in range(2, 2 + times):
+        model.model[index] = Concat()
+        model.model[index].i, model.model[index].f = index, [-1] * count
+    return model
+
+
+def row_and_column() -> nn.Module:
+    """The sum of a column and a row, both grown from one pixel: a plane."""
+    add: Any = Bottleneck(1, True)
+    add.cv1 = repeated(3, nn.MaxPool2d((64, 1)))
+    add.cv2 = repeated(2, nn.ConvTranspose2d(1, 1, (1, 64), (1, 64)))
+    column = repeated(3, nn.ConvTranspose2d(1, 1, (64, 1), (64, 1)))
+    return nn.Sequential(nn.Conv2d(16, 1, 16), column, add)
+
+
+# What layer 2 gets is 16 × 16 pixels of 16 channels.
+GROWING: dict[str, Callable[[], Any]] = {
+    "upsample": lambda: with_layer(repeated(8, nn.Upsample(scale_factor=4))),
+    "convolution that pads": lambda: with_layer(repeated(20, nn.Conv2d(16, 16, 1, padding=64))),
+    "convolution of long kernels": lambda: with_layer(
+        nn.Sequential(nn.Conv2d(16, 1, 1), *[nn.Upsample(scale_factor=4)] * 3, nn.Conv2d(1, 1, (1, 900)))
+    ),
+    "convolution of one channel": lambda: with_layer(
+        nn.Sequential(nn.Conv2d(16, 1, 1), *[nn.Upsample(scale_factor=4)] * 4, nn.Conv2d(1, 1, 1))
+    ),
+    "transposed convolution": lambda: with_layer(repeated(3, nn.ConvTranspose2d(16, 16, 2, 64))),
+    "zero padding": lambda: with_layer(repeated(20, nn.ZeroPad2d(64))),
+    "linear": lambda: with_layer(nn.Linear(16, 70_000)),
+    "batch norm of many channels": lambda: with_layer(
+        nn.Sequential(nn.Conv2d(16, 1, 1), nn.Upsample(scale_factor=4), nn.BatchNorm2d(8192))
+    ),
+    "concatenation": lambda: joined(32, 4),
+    "pyramid of many pools": lambda: with_layer(SPP(16, 5000)),
+    "attention over many tokens": lambda: with_layer(TransformerBlock(nn.Upsample(scale_factor=4), 16, 16)),
+    "sum of row and column": lambda: with_layer(row_and_column()),
+    "many layers": lambda: with_layer(
+        nn.Sequential(*[nn.Upsample(scale_factor=4)] * 2, *[nn.Sigmoid()] * 1000),
+    ),
+}
+REFUSED = """
+import sys
+from pathlib import Path
+from entrypoint import memory
+from entrypoint.errors import WeightsError
+from entrypoint.samples import DEMO_WEIGHTS
+from entrypoint.weights.checkpoint import load_checkpoint
+load_checkpoint(DEMO_WEIGHTS)
+before = memory._status("VmHWM")
+for path in map(Path, sys.argv[1:]):
+    try:
+        load_checkpoint(path)
+    except WeightsError as error:
+        print(error)
+    else:
+        print(path.name, "is loaded")
+print(memory._status("VmHWM") - before)
+"""
+
+
+def test_layers_that_make_much_of_little_are_refused_before_they_do(tmp_path: Path) -> None:
+    for name, model in GROWING.items():
+        save_classic({"model": model()}, tmp_path / name, names())
+    arguments = [sys.executable, "-c", REFUSED, *(str(tmp_path / name) for name in GROWING)]
+    ended = subprocess.run(arguments, check=True, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    *messages, grown = ended.stdout.splitlines()
+    for name, message in zip(GROWING, messages, strict=True):
+        assert re.fullmatch(f"{name}: the checkpoint's .* make.* [0-9]+ values of a tiny image", message)
+    assert int(grown) < 300_000_000
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Sequential(nn.ConvTranspose2d(16, 16, 2, 2), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.MaxPool2d(2)),
+        nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1)),
+        nn.Sequential(nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.BatchNorm2d(16), nn.Linear(16, 16)),
+        SPP(16, 3),
+        TransformerBlock(Conv(16, 16), 16, 4),
+    ],
+    ids=["transposed", "bilinear", "zero padding", "depthwise", "pyramid", "attention"],
+)
+def test_the_same_layers_in_ordinary_sizes_are_taken(tmp_path: Path, layer: nn.Module) -> None:
+    save_classic({"model": with_layer(layer)}, tmp_path / "weights", names())
+    assert load_checkpoint(tmp_path / "weights").names == ("a", "b")
+
+
+def test_a_layer_that_reads_from_too_many_is_refused(tmp_path: Path) -> None:
+    save_classic({"model": joined(33, 1)}, tmp_path / "weights", tiny_names())
+    with pytest.raises(WeightsError, match=r"reads from 33 layers, expected at most 32"):
+        load_checkpoint(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_memory_that_is_out_is_no_fault_of_the_checkpoint(
+    tmp_path: Path, yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Network, "forward", full)
+    with pytest.raises(type(error)):
+        load_checkpoint(DEMO_WEIGHTS)
+    ended = yolo_bac("--demo", "--project", tmp_path / "out")
+    assert ended.code == 7
+    assert "not enough memory for the network in" in ended.stderr.splitlines()[0]
 
 
 def test_one_tensor_under_many_names_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint import memory
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.model.network import Network
 from entrypoint.weights.build import build_network
@@ -23,7 +24,7 @@ class Checkpoint:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Load a checkpoint of YOLOv5 v3.0 to v7.0; its EMA weights, where it has them. Nothing in it is run.
 
-    Raises WeightsError, or one of its kinds, with the path in the message.
+    Raises WeightsError, or one of its kinds, with the path in the message; and what says that memory is out.
     """
     try:
         network, names = build_network(_model_of(read_checkpoint(path)), path.stat().st_size)
@@ -34,6 +35,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except RecursionError as error:
         raise WeightsError(f"{path.name}: its layers contain themselves") from error
     except Exception as error:
+        if memory.is_said(error):
+            raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise WeightsError(f"{path.name}: holds values that no YOLOv5 checkpoint has ({what})") from error
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from entrypoint.errors import WeightsError
 from entrypoint.model import layers
@@ -26,11 +27,30 @@ def _build(part: Part, key: str) -> nn.Module:
     return build_layer(part.child(key))
 
 
+class _Bare:
+    """A layer that makes up no weights of its own: the checkpoint's take their place, and random ones cost time."""
+
+    def reset_parameters(self) -> None:
+        pass
+
+
+class _Conv2d(_Bare, nn.Conv2d):
+    pass
+
+
+class _ConvTranspose2d(_Bare, nn.ConvTranspose2d):
+    pass
+
+
+class _Linear(_Bare, nn.Linear):
+    pass
+
+
 def _conv2d(part: Part) -> nn.Conv2d:
     weight, bias, groups = part.tensor("weight", 4), part.optional_tensor("bias"), part.number("groups", 1)
     if groups < 1 or part.value("padding_mode", "zeros") != "zeros":
         raise part.wrong("has groups or a padding mode that YOLOv5 does not use")
-    conv = nn.Conv2d(
+    conv = _Conv2d(
         weight.shape[1] * groups,
         weight.shape[0],
         (weight.shape[2], weight.shape[3]),
@@ -46,7 +66,7 @@ def _conv2d(part: Part) -> nn.Conv2d:
 
 def _conv_transpose2d(part: Part) -> nn.ConvTranspose2d:
     weight, bias, groups = part.tensor("weight", 4), part.optional_tensor("bias"), part.number("groups", 1)
-    conv = nn.ConvTranspose2d(
+    conv = _ConvTranspose2d(
         weight.shape[0],
         weight.shape[1] * groups,
         (weight.shape[2], weight.shape[3]),
@@ -63,11 +83,11 @@ def _conv_transpose2d(part: Part) -> nn.ConvTranspose2d:
 
 def _linear(part: Part) -> nn.Linear:
     weight, bias = part.tensor("weight", 2), part.optional_tensor("bias")
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
+    linear = _Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
     return _with_weights(linear, weight, bias)
 
 
-_Weighted = TypeVar("_Weighted", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+_Weighted = TypeVar("_Weighted", _Conv2d, _ConvTranspose2d, _Linear)
 
 
 def _with_weights(module: _Weighted, weight: Tensor, bias: Tensor | None) -> _Weighted:
@@ -165,19 +185,47 @@ def _transformer_block(part: Part) -> nn.Module:
     return layers.TransformerBlock(conv, _build(part, "linear"), _build(part, "tr"))
 
 
+class _Attention(nn.Module):
+    """What `nn.MultiheadAttention` computes, of weights that are already made. Tokens are (L, B, C)."""
+
+    def __init__(self, heads: int, weight: Tensor, bias: Tensor | None, out: nn.Linear) -> None:
+        super().__init__()
+        self.heads, self.out = heads, out
+        self.weight, self.bias = _parameter(weight), _parameter(bias)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        return functional.multi_head_attention_forward(
+            query,
+            key,
+            value,
+            self.out.in_features,
+            self.heads,
+            self.weight,
+            self.bias,
+            bias_k=None,
+            bias_v=None,
+            add_zero_attn=False,
+            dropout_p=0.0,
+            out_proj_weight=self.out.weight,
+            out_proj_bias=self.out.bias,
+            training=False,
+            need_weights=need_weights,
+        )
+
+
 def _attention(part: Part) -> nn.Module:
     weight, bias = part.tensor("in_proj_weight", 2), part.optional_tensor("in_proj_bias")
-    width, heads = weight.shape[1], part.number("num_heads")
-    if weight.shape[0] != 3 * width or heads < 1 or width % heads:
+    out, heads = _linear(part.child("out_proj")), part.number("num_heads")
+    width = weight.shape[1]
+    if (
+        weight.shape[0] != 3 * width
+        or (bias is not None and bias.shape != weight.shape[:1])
+        or out.weight.shape != (width, width)
+        or heads < 1
+        or width % heads
+    ):
         raise part.wrong("has an attention whose sizes do not match")
-    attention = nn.MultiheadAttention(width, heads, bias=bias is not None, device="meta")
-    attention.in_proj_weight = nn.Parameter(weight, requires_grad=False)
-    attention.in_proj_bias = _parameter(bias)
-    out = part.child("out_proj")
-    out_weight, out_bias = out.tensor("weight", 2), out.optional_tensor("bias")
-    attention.out_proj.weight = nn.Parameter(out_weight, requires_grad=False)
-    attention.out_proj.bias = _parameter(out_bias)
-    return attention
+    return _Attention(heads, weight, bias, out)
 
 
 def _sequential(part: Part) -> nn.Module:
