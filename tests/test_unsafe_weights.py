@@ -240,16 +240,24 @@ def with_layer(layer: nn.Module) -> Any:
     return model
 
 
+def tall_norm() -> nn.Module:
+    """Scales that are a column, and the variances a row: their product is a plane."""
+    norm = nn.BatchNorm2d(16)
+    norm.weight = nn.Parameter(torch.ones(4096, 1))
+    return norm
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
         (nested(nn.SiLU(), 40), "more than 20000 layers"),
         (nn.Conv2d(16, 16, 1, padding=20_000), "expected a whole number from 0 to 64"),
         (nn.Upsample(scale_factor=1000), "expected 1 to 4"),
+        (tall_norm(), "a batch norm whose sizes do not match"),
         (nn.Conv2d(17, 16, 1), "do not fit together"),
         (nn.Sequential(nn.Conv2d(16, 16, 1), nn.Conv2d(15, 16, 1)), "do not fit together"),
     ],
-    ids=["a layer shared without end", "padding", "scale", "channels", "channels inside"],
+    ids=["a layer shared without end", "padding", "scale", "norm", "channels", "channels inside"],
 )
 def test_layers_that_would_blow_up_are_refused(tmp_path: Path, layer: nn.Module, words: str) -> None:
     save_classic({"model": with_layer(layer)}, tmp_path / "weights", tiny_names())

@@ -107,8 +107,10 @@ def _parameter(values: Tensor | None) -> Any:
 def _batch_norm_affine(part: Part) -> tuple[Tensor, Tensor]:
     """Scale and shift that a batch norm in eval mode amounts to, (C,) each."""
     mean, variance = part.tensor("running_mean", 1), part.tensor("running_var", 1)
-    scale = (variance + part.real("eps", 1e-5)).rsqrt()
     gamma, beta = part.optional_tensor("weight"), part.optional_tensor("bias")
+    if any(values is not None and values.shape != mean.shape for values in (variance, gamma, beta)):
+        raise part.wrong("has a batch norm whose sizes do not match")
+    scale = (variance + part.real("eps", 1e-5)).rsqrt()
     scale = scale if gamma is None else scale * gamma
     shift = -mean * scale
     return scale, shift if beta is None else shift + beta
