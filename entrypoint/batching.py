@@ -61,37 +61,55 @@ def map_ahead(
 
 
 class BackgroundCalls(Generic[T]):
-    """Calls on threads that nobody waits for, bounded by `budget` bytes; the first exception stops the caller."""
+    """Calls on threads that nobody waits for; the first exception stops whoever submits the next."""
 
-    def __init__(self, function: Callable[[T], None], workers: int, budget: int) -> None:
-        self._function, self._budget, self._weight = function, budget, 0
+    def __init__(self, function: Callable[[T], None], workers: int, budget: int, most: int | None = None) -> None:
+        """At most `most` calls wait for a thread, and hold `budget` bytes; each thread holds the one it works on."""
+        self._function, self._budget, self._most = function, budget, most
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=function.__name__)
-        self._pending: deque[tuple[Future[None], int]] = deque()
+        self._gate = threading.Condition()
+        self._waiting, self._weight = 0, 0
+        self._error: BaseException | None = None
 
     def submit(self, item: T, weight: int) -> None:
-        """Queue `function(item)`, which holds `weight` bytes; waits for older calls until there is room for it.
+        """Queue `function(item)`, which holds `weight` bytes; waits until there is room for it.
 
-        Raises what a call raised that has ended meanwhile.
+        Raises what a call has raised meanwhile. Several threads may submit.
         """
-        while self._pending and (self._weight + weight > self._budget or self._pending[0][0].done()):
-            self._await_oldest()
-        self._pending.append((self._pool.submit(self._function, item), weight))
-        self._weight += weight
+        with self._gate:
+            self._gate.wait_for(lambda: self._error or not self._waiting or self._has_room(weight))
+            self._raise_error()
+            self._waiting, self._weight = self._waiting + 1, self._weight + weight
+        self._pool.submit(self._call, item, weight)
 
     def close(self) -> None:
         """Wait for every call; raises what the first failing one raised."""
-        with self._pool:
-            while self._pending:
-                self._await_oldest()
-
-    def _await_oldest(self) -> None:
-        call, weight = self._pending.popleft()
-        self._weight -= weight
-        call.result()
+        self._pool.shutdown()
+        self._raise_error()
 
     def abandon(self) -> None:
         """Drop the calls that have not started, wait for those that have."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
+
+    def _call(self, item: T, weight: int) -> None:
+        with self._gate:
+            self._waiting, self._weight = self._waiting - 1, self._weight - weight
+            self._gate.notify_all()
+            if self._error:
+                return
+        try:
+            self._function(item)
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            with self._gate:
+                self._error = self._error or error
+                self._gate.notify_all()
+
+    def _has_room(self, weight: int) -> bool:
+        return (self._most is None or self._waiting < self._most) and self._weight + weight <= self._budget
+
+    def _raise_error(self) -> None:
+        if self._error:
+            raise self._error
 
 
 class ShapeBuckets(Generic[T]):

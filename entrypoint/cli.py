@@ -1,5 +1,6 @@
 """The command `yolo-bac`: options to Settings, errors to exit codes. Nothing heavy is imported before a job runs."""
 
+import gc
 import math
 import os
 import re
@@ -7,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from entrypoint import __version__, log, memory, signals
 from entrypoint.errors import ResourceError, UsageError, YoloBacError
 from entrypoint.log import LOG, LOG_FORMATS, LogFormat
 from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.settings import Settings
+from entrypoint.settings import ENGINES, Settings
 from entrypoint.shard import Shard
 
 _LISTS = {"--imgsz", "--img", "--img-size", "--classes"}
@@ -176,10 +177,17 @@ _PROJECT = click.option(
 @click.option(
     "--device",
     default="",
-    metavar="cpu|N",
-    help="Where to run: cpu, or a GPU's number.  [default: a GPU if there is one]",
+    metavar="cpu|N[,N]",
+    help="Where to run: cpu, or GPUs by number.  [default: all GPUs, the CPU where there is none]",
 )
-@click.option("--half", is_flag=True, help="FP16 on a GPU.")
+@click.option("--half", is_flag=True, help="FP16 on a GPU, unless it loses boxes there.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What computes the network on a CPU: auto is ONNX Runtime unless the images are few.",
+)
 @click.option(
     "--batch-size",
     type=_BatchSize(),
@@ -195,6 +203,13 @@ _PROJECT = click.option(
 @click.option("--save-crop", is_flag=True, help="Also cut out each detection: crops/<class>/<path>.")
 @click.option("--save-csv", is_flag=True, help="Also write predictions.csv.")
 @click.option("--nosave", is_flag=True, help="No annotated images.")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    default=95,
+    show_default=True,
+    help="Of annotated images and crops in JPEG, 1 to 100.",
+)
 @click.option(
     "--line-thickness",
     type=click.IntRange(1, 100),
@@ -257,10 +272,13 @@ def command(ctx: click.Context, /, demo: bool, log_format: LogFormat, **options:
     with _exit_codes():
         settings = Settings(**(_demo(ctx, options) if demo else options))
         with signals.stoppable() as stopper:
-            _quiet_libraries()
+            quiet_libraries()
             memory.require_least()
+            gc.disable()  # imports make a million objects to keep: not worth looking through, again and again
             from entrypoint import job  # torch: seconds that --help and a wrong option should not cost
 
+            gc.freeze()
+            gc.enable()
             code = job.run(settings, stopper, started)
     sys.exit(code)
 
@@ -289,7 +307,7 @@ def _demo(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     return options | {name: value for name, value in embedded.items() if name not in given}
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Settings that libraries read once, when they are imported; the user's own stand."""
     limit = os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MAX_PIXELS))
     if not re.fullmatch(r"[0-9]{1,18}", limit):
@@ -320,4 +338,11 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    command(prog_name="yolo-bac")
+    try:
+        command(prog_name="yolo-bac")
+    except SystemExit as end:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # nobody listens any more
+                stream.flush()
+        # Everything is on disk, and taking PyTorch apart takes a quarter of a second.
+        os._exit(end.code if isinstance(end.code, int) else bool(end.code))

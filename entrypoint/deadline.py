@@ -12,14 +12,12 @@ class Deadline:
 
     def __init__(self, budget: float | None, started: float, records: int) -> None:
         self._end = None if budget is None else started + budget - _SPARE_SECONDS - records * _SECONDS_PER_RECORD
-        self._last = time.monotonic()
         self._longest = 0.0
 
+    def took(self, seconds: float) -> None:
+        """Hear how long a batch took, from its turn to its end."""
+        self._longest = max(self._longest, seconds)
+
     def passed(self) -> bool:
-        """Whether another step like the longest so far would end too late. To be asked before every step."""
-        if self._end is None:
-            return False
-        now = time.monotonic()
-        self._longest = max(self._longest, now - self._last)
-        self._last = now
-        return now + self._longest > self._end
+        """Whether another batch that takes as long as the longest so far would end too late."""
+        return self._end is not None and time.monotonic() + self._longest > self._end

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from entrypoint.device import Device, is_out_of_memory
+from entrypoint.engines.base import Engine
 from entrypoint.letterbox import Letterbox
+from entrypoint.model.augment import augmented
 from entrypoint.model.network import Network
 from entrypoint.model.nms import NmsOptions, select
 from entrypoint.records import OUT_OF_MEMORY, Detections, Failure
@@ -24,53 +27,64 @@ class DetectorOptions:
 
 
 class Detector:
-    """A network on its device, with detect.py's pre- and post-processing around it."""
+    """An engine with detect.py's pre- and post-processing around it. Several threads may use it at once."""
 
-    def __init__(self, network: Network, device: Device, options: DetectorOptions) -> None:
-        self._network, self._device, self._options = network, device, options
-        stride = network.stride
-        self.imgsz = tuple(max(1, -(-side // stride)) * stride for side in options.imgsz)
-        device.place(network)
+    def __init__(self, engine: Engine, network: Network, options: DetectorOptions) -> None:
+        """`network` is what the engine computes; of it only the head and the stride are kept."""
+        self.engine, self._head, self._stride, self._options = engine, network.head, network.stride, options
+        self.imgsz = tuple(max(1, -(-side // self._stride)) * self._stride for side in options.imgsz)
+
+    @property
+    def device(self) -> Device:
+        return self.engine.device
+
+    @property
+    def conf_thres(self) -> float:
+        return self._options.nms.conf_thres
 
     def letterbox(self, width: int, height: int) -> Letterbox:
         """The geometry for an image of that size."""
-        return Letterbox.fit(width, height, (self.imgsz[0], self.imgsz[1]), self._network.stride)
+        return Letterbox.fit(width, height, (self.imgsz[0], self.imgsz[1]), self._stride)
 
     def try_one(self) -> None:
         """One blank image of the largest shape through the network. Raises what says that memory is out."""
-        height, width = self.imgsz
-        blank = np.full((height, width, 3), 114, np.uint8)
-        self._detect([blank], [self.letterbox(width, height)])
+        self._look([np.full((*self.imgsz, 3), 114, np.uint8)])
 
-    def detect(
-        self, images: Sequence[NDArray[np.uint8]], letterboxes: Sequence[Letterbox]
-    ) -> list[Detections | Failure]:
-        """Detections of each letterboxed image (HWC uint8 BGR, all of one shape), in pixels of its original.
+    def look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
+        """The predictions for each letterboxed image (HWC uint8 BGR, all of one shape) to `select` from.
 
         When memory runs out the batch is halved, down to single images; one that still does not fit is a Failure.
         """
         try:
-            return self._detect(images, letterboxes)
+            return self._look(images)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
         # Outside the handler, so that the traceback no longer holds the failed batch's tensors.
-        if self._device.on_gpu:
+        device = self.device
+        if device.on_gpu:
             torch.cuda.empty_cache()
         if len(images) == 1:
-            return [Failure(OUT_OF_MEMORY, f"does not fit into the memory of {self._device.torch_device} even alone")]
+            return [Failure(OUT_OF_MEMORY, f"does not fit into the memory of {device.torch_device} even alone")]
         middle = len(images) // 2
-        first = self.detect(images[:middle], letterboxes[:middle])
-        return first + self.detect(images[middle:], letterboxes[middle:])
+        return self.look(images[:middle]) + self.look(images[middle:])
 
     @torch.inference_mode()
-    def _detect(
-        self, images: Sequence[NDArray[np.uint8]], letterboxes: Sequence[Letterbox]
-    ) -> list[Detections | Failure]:
-        pixels = self._device.upload(images)
-        predictions = self._network.augmented(pixels) if self._options.augment else self._network(pixels)
-        found: list[Detections | Failure] = []
-        for prediction, letterbox in zip(predictions, letterboxes, strict=True):
-            rows = select(prediction, self._options.nms).cpu().numpy()
-            found.append(Detections.from_rows(rows, letterbox.undo(rows[:, :4])))
-        return found
+    def _look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
+        with self.device.queue():
+            pixels = self.engine.upload(images)
+            if self._options.augment:
+                found = augmented(pixels, self._stride, self.engine.maps, self.decode)
+            else:
+                found = self.decode([*self.engine.maps(pixels)])
+        image, rows = found
+        return [rows[image == number] for number in range(len(images))]
+
+    def decode(self, maps: list[Tensor | None]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """`model.head.Detect.decode` with the least confidence that is wanted."""
+        return self._head.decode(maps, self.conf_thres)
+
+    def select(self, rows: NDArray[np.float32], letterbox: Letterbox) -> Detections:
+        """Detections among an image's predictions, in pixels of its original."""
+        found = select(rows, self._options.nms)
+        return Detections.from_rows(found, letterbox.undo(found[:, :4]))

@@ -1,8 +1,10 @@
 """The one seam between the program and a GPU: where tensors live, how pixels get there, when memory is out."""
 
 import re
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ OUT_OF_MEMORY_ERRORS = (MemoryError, RuntimeError, cv2.error)
 """What may say that memory is out; `is_out_of_memory` tells whether it does."""
 
 _SHARE_OF_FREE_MEMORY = 0.8
+_SCALED = np.arange(256, dtype=np.float32) / np.float32(255)
+_of_thread = threading.local()
 _NUMBER = re.compile("[0-9]{1,3}")
 # NVIDIA's, AMD's, and what any graphics card that can render has.
 _GPU_SIGNS = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dri/renderD128")))
@@ -59,8 +63,8 @@ class Device:
                 "choose a smaller model, or run with --device cpu"
             ) from error
 
-    def batch_size(self, try_one: Callable[[], object], most: int) -> int:
-        """Images that fit together into this GPU's free memory, judged by one, at most `most`.
+    def batch_size(self, try_one: Callable[[], object], most: int, batches: int) -> int:
+        """Images that fit together into this GPU's free memory, judged by one, in so many batches; at most `most`.
 
         Memory on a CPU is the host's, and `entrypoint.memory` guards it.
         """
@@ -72,50 +76,93 @@ class Device:
         each = max(1, torch.cuda.max_memory_allocated(self.torch_device) - before)
         cached = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
         free = torch.cuda.mem_get_info(self.torch_device)[0] + cached
-        return max(1, min(most, int(free * _SHARE_OF_FREE_MEMORY) // each))
+        return max(1, min(most, int(free * _SHARE_OF_FREE_MEMORY) // (each * batches)))
 
-    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """HWC uint8 BGR images of one shape to (B, 3, H, W) RGB in [0, 1].
+    def upload(self, images: Sequence[NDArray[np.uint8]], layout: torch.memory_format) -> Tensor:
+        """HWC uint8 BGR images of one shape to (B, 3, H, W) RGB in [0, 1]; on a CPU in that memory layout.
 
-        Bytes cross the bus, from pinned memory; reordering and scaling happen on the device.
+        To a GPU bytes cross the bus, from pinned memory; reordering and scaling happen there.
         """
         height, width, _ = images[0].shape
-        staged = torch.empty((len(images), height, width, 3), dtype=torch.uint8, pin_memory=self.on_gpu)
+        if not self.on_gpu:
+            pixels = torch.empty((len(images), 3, height, width), memory_format=layout)
+            for image, target in zip(images, pixels, strict=True):
+                _scale(image, target)
+            return pixels.to(self.dtype)
+        staged = torch.empty((len(images), height, width, 3), dtype=torch.uint8, pin_memory=True)
         np.stack(images, out=staged.numpy())
         pixels = staged.to(self.torch_device, non_blocking=True)
         return pixels.flip(3).permute(0, 3, 1, 2).to(self.dtype).div_(255)
 
+    @contextmanager
+    def queue(self) -> Iterator[None]:
+        """For what a thread asks of a GPU: on a stream of its own, it overlaps with what others ask."""
+        if not self.on_gpu:
+            yield
+            return
+        streams: dict[torch.device, torch.cuda.Stream] = _of_thread.__dict__.setdefault("streams", {})
+        if self.torch_device not in streams:
+            streams[self.torch_device] = torch.cuda.Stream(self.torch_device)  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(streams[self.torch_device]):
+            yield
 
-def choose_device(wanted: str, half: bool) -> Device:
-    """The device for `--device`: '' for a GPU where there is one that works, 'cpu', or a GPU's number.
+
+def _scale(image: NDArray[np.uint8], target: Tensor) -> None:
+    """HWC uint8 BGR into (3, H, W) float32 RGB in [0, 1]: what a division by 255 gives, from a table."""
+    if target.is_contiguous():
+        for plane, channel in zip(cv2.split(image), target.numpy()[::-1], strict=True):
+            cv2.LUT(plane, _SCALED, channel)
+    else:
+        cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), _SCALED, target.permute(1, 2, 0).numpy())
+
+
+def choose_devices(wanted: str, half: bool) -> list[Device]:
+    """The devices for `--device`: '' for all GPUs that work, where there are any, 'cpu', or GPUs by number: '0,1'.
 
     Half precision is for GPUs; on a CPU it is ignored, as detect.py does. A GPU is tried before it is trusted. One that
-    was not asked for by number and fails gives way to the CPU, with a warning. Raises ResourceError when a GPU is asked
-    for and there is none, or not that one, or it does not compute.
+    was not asked for by number and fails is left out, with a warning; without any, the CPU it is. Raises ResourceError
+    when a GPU is asked for and there is none, or not that one, or it does not compute.
     """
-    name = wanted.strip().lower().removeprefix("cuda:")
+    name = wanted.strip().lower()
     cpu = Device(torch.device("cpu"))
     if name == "cpu":
-        return cpu
-    number = int(name) if _NUMBER.fullmatch(name) else 0
+        return [cpu]
     count = _count_gpus()
-    if not name and not count:
-        _say_why_not()
-        return cpu
-    if (name and not _NUMBER.fullmatch(name) and name != "cuda") or number >= count:
+    if not name:
+        faults = {device: _fault(device) for device in (_gpu(number, half) for number in range(count))}
+        working = [device for device, fault in faults.items() if not fault]
+        fallback = "the other GPUs run without it" if working else "running on the CPU instead, many times slower"
+        for why in filter(None, faults.values()):
+            LOG.warning("%s; %s", why, fallback)
+        if not count:
+            _say_why_not()
+        return working or [cpu]
+    numbers = _numbers(name, count)
+    if numbers is None:
         seen = f"{count} CUDA device{'s' * (count != 1)}"
         raise ResourceError(
-            f"--device {wanted}: found {seen} here; expected 'cpu' or a number below that count. Run the container "
-            "with `--gpus all` (Docker) or `--gpu 1` (Bacalhau), or leave --device out to take what there is."
+            f"--device {wanted}: found {seen} here; expected 'cpu', or numbers below that count, once each: 0 or 0,1. "
+            "Run the container with `--gpus all` (Docker) or `--gpu 1` (Bacalhau), or leave --device out to take what "
+            "there is."
         )
-    device = Device(torch.device("cuda", number), half)
-    fault = _fault(device)
-    if not fault:
-        return device
-    if name:
-        raise ResourceError(f"--device {wanted}: {fault}; use another GPU, or --device cpu")
-    LOG.warning("%s; running on the CPU instead, many times slower", fault)
-    return cpu
+    devices = [_gpu(number, half) for number in numbers]
+    for device in devices:
+        if fault := _fault(device):
+            raise ResourceError(f"--device {wanted}: {fault}; use another GPU, or --device cpu")
+    return devices
+
+
+def _gpu(number: int, half: bool) -> Device:
+    return Device(torch.device("cuda", number), half)
+
+
+def _numbers(name: str, count: int) -> list[int] | None:
+    """The GPUs that '0', 'cuda:0', '0,1' or 'cuda' name; None when it is not that, or they are not all there."""
+    words = [word.strip().removeprefix("cuda:") for word in ("0" if name == "cuda" else name).split(",")]
+    if not all(map(_NUMBER.fullmatch, words)):
+        return None
+    numbers = list(map(int, words))
+    return numbers if len(set(numbers)) == len(numbers) and max(numbers) < count else None
 
 
 def _fault(device: Device) -> str | None:
@@ -183,6 +230,4 @@ def _say_why_not() -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation on the device or in the host failed, and a smaller batch may pass."""
-    if isinstance(error, cv2.error):
-        return error.code == cv2.Error.StsNoMem
     return isinstance(error, torch.OutOfMemoryError) or memory.is_said(error)

@@ -31,8 +31,7 @@ def colour(class_id: int) -> tuple[int, int, int]:
 def annotate(
     image: NDArray[np.uint8], found: Detections, names: tuple[str, ...], options: DrawOptions
 ) -> NDArray[np.uint8]:
-    """A copy of `image` (HWC uint8 BGR) with its detections on it, the most confident on top."""
-    canvas = image.copy()
+    """`image` itself (HWC uint8 BGR), with its detections drawn onto it, the most confident on top."""
     width = options.line_thickness or max(round(sum(image.shape[:2]) / 2 * 0.003), 2)
     for index in reversed(range(len(found))):
         class_id = int(found.class_id[index])
@@ -40,10 +39,10 @@ def annotate(
         if label and not options.hide_conf:
             label += f" {found.confidence[index]:.2f}"
         x1, y1, x2, y2 = (int(side) for side in found.xyxy[index])
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour(class_id), width, cv2.LINE_AA)
+        cv2.rectangle(image, (x1, y1), (x2, y2), colour(class_id), width)  # upright: nothing to smooth
         if label:
-            _put_label(canvas, label, (x1, y1), colour(class_id), width)
-    return canvas
+            _put_label(image, label, (x1, y1), colour(class_id), width)
+    return image
 
 
 def _put_label(
@@ -55,7 +54,7 @@ def _put_label(
     height = text_height + 6
     x = max(0, min(corner[0], canvas.shape[1] - text_width))
     top = corner[1] - height if corner[1] >= height else corner[1]
-    cv2.rectangle(canvas, (x, top), (x + text_width, top + height), fill, cv2.FILLED, cv2.LINE_AA)
+    cv2.rectangle(canvas, (x, top), (x + text_width, top + height), fill, cv2.FILLED)
     luminance = 0.114 * fill[0] + 0.587 * fill[1] + 0.299 * fill[2]
     ink = (0, 0, 0) if luminance > 140 else (255, 255, 255)
     cv2.putText(canvas, label, (x, top + text_height + 3), _FONT, scale, ink, thickness, cv2.LINE_AA)

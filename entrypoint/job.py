@@ -8,21 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
-import torch
-
 from entrypoint import limits, log, memory
 from entrypoint.deadline import Deadline
-from entrypoint.device import Device, choose_device
+from entrypoint.device import Device, choose_devices
 from entrypoint.errors import (
     EXIT_MEDIA_FAILED,
     EXIT_OK,
     EXIT_SIGNAL,
     OutputError,
     SourceError,
+    UsageError,
     YoloBacError,
 )
-from entrypoint.loading import load
+from entrypoint.loading import Loaded, load
 from entrypoint.log import LOG
 from entrypoint.media.scan import Listing, Medium, scan
 from entrypoint.mounts import is_lost_with_the_container
@@ -38,7 +36,6 @@ from entrypoint.signals import LastWords, Stopper
 from entrypoint.status import Counts, Status
 from entrypoint.summary import print_summary, summary, verdict
 from entrypoint.text import printable
-from entrypoint.weights.checkpoint import Checkpoint
 from entrypoint.weights.find import Weights, find_weights
 from entrypoint.writers import image_writers, run_writers
 
@@ -55,12 +52,10 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     shard, part = _shares(settings)
     source, listing = _find_media(settings)
+    # By the whole source, so that every shard's images are looked at in the same way.
+    loaded = load(weights, _devices(settings), settings, listing.media)
     if shard:
         listing.media[:] = [medium for medium in listing.media if shard.holds(medium.file)]
-    device = choose_device(settings.device, settings.half)
-    torch.set_num_threads(limits.threads())
-    cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
-    checkpoint, detector, batch_size = load(weights, device, settings)
     identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
     folder = RunFolder.claim(
         settings.project,
@@ -70,30 +65,38 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         exist_ok=settings.exist_ok,
         resume=settings.resume,
     )
-    facts = _facts(settings, identity, weights, checkpoint, device, source, listing)
+    facts = _facts(settings, identity, weights, loaded, source, listing)
     facts |= {"shard": asdict(shard) if shard else None, "part": asdict(part) if part else None}
     status = Status(folder, Counts(len(listing.media)), facts)
     try:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
         _announce(facts, listing, folder)
-        deadline = Deadline(settings.time_budget, started, len(listing.media))
         pipeline = Pipeline(
-            detector,
-            image_writers(settings, folder, checkpoint.names),
+            loaded.lanes,
+            image_writers(settings, folder, loaded.names),
             RecordStore(folder),
-            checkpoint.names,
-            batch_size=batch_size,
+            loaded.names,
+            batch_size=loaded.batch_size,
             threads=limits.threads(),
             waiting_bytes=memory.waiting_bytes(),
-            out_of_time=deadline.passed,
+            deadline=Deadline(settings.time_budget, started, len(listing.media)),
+            timings=status.timings,
         )
-        return _process(settings, checkpoint, pipeline, listing, folder, status)
+        return _process(settings, loaded.names, pipeline, listing, folder, status)
     except Exception as error:
         _leave_word(status, error)
         raise
     finally:
         folder.close()
+
+
+def _devices(settings: Settings) -> list[Device]:
+    if settings.engine != "onnx":
+        return choose_devices(settings.device, settings.half)
+    if settings.device.strip().lower() not in ("", "cpu"):
+        raise UsageError(f"--engine onnx runs on the CPU, not with --device {settings.device}: leave one of them out")
+    return choose_devices("cpu", settings.half)
 
 
 def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
@@ -122,7 +125,7 @@ def _place(source: str) -> str:
 
 def _process(
     settings: Settings,
-    checkpoint: Checkpoint,
+    names: tuple[str, ...],
     pipeline: Pipeline,
     listing: Listing,
     folder: RunFolder,
@@ -140,7 +143,7 @@ def _process(
 
     pipeline.run(media, on_record)
     progress.close()
-    for writer in run_writers(settings, folder, checkpoint.names):
+    for writer in run_writers(settings, folder, names):
         writer.write(_records(listing.media, store, left), status.info)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
@@ -189,7 +192,13 @@ def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> Non
     LOG.info("source %s: %d media%s%s", facts["source"], len(listing.media), share, _ignored(listing))
     if not listing.media:
         LOG.warning("the %s is empty: there is nothing to do", "shard" if shard else "source")
-    LOG.info("device %s; results in %s%s", facts["device"], folder.path, ", continued" * folder.continued)
+    LOG.info(
+        "device %s, engine %s; results in %s%s",
+        facts["device"],
+        facts["engine"],
+        folder.path,
+        ", continued" * folder.continued,
+    )
     log.release()
 
 
@@ -235,8 +244,7 @@ def _facts(
     settings: Settings,
     identity: dict[str, Any],
     weights: Weights,
-    checkpoint: Checkpoint,
-    device: Device,
+    loaded: Loaded,
     source: str,
     listing: Listing,
 ) -> dict[str, Any]:
@@ -248,9 +256,10 @@ def _facts(
             "kind": weights.kind.name,
             "size": weights.size,
             "sha256": weights.sha256,
-            "classes": list(checkpoint.names),
+            "classes": list(loaded.names),
         },
-        "device": device.description,
+        "device": loaded.devices,
+        "engine": loaded.lanes[0].engine.name,
         "source": printable(source),
         "ignored": dict(listing.ignored),
     }

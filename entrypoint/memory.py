@@ -8,13 +8,21 @@ import resource
 from pathlib import Path
 
 from entrypoint import limits
-from entrypoint.errors import ResourceError
+from entrypoint.errors import ResourceError, YoloBacError
 
-LEAST_BYTES = 400_000_000
+LEAST_BYTES = 420_000_000
 """What PyTorch, a small network and a small image need."""
 
-# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), C++, Python.
-_WORDS = ("can't allocate memory", "could not create a", "out of memory", "bad_alloc", "can't start new thread")
+# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python.
+_WORDS = (
+    "can't allocate memory",
+    "could not create a",
+    "Failed to allocate memory",
+    "Insufficient memory",
+    "out of memory",
+    "bad_alloc",
+    "can't start new thread",
+)
 _STATUS = Path("/proc/self/status")
 # Left free of the heap: the program's own code, which the kernel can read again from disk but had better not, and files
 # being written.
@@ -37,9 +45,9 @@ def require_least() -> None:
 
 def is_said(error: BaseException) -> bool:
     """Whether an error says, in the words of one of the libraries, that memory is out."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
-    )
+    if isinstance(error, MemoryError):
+        return True
+    return not isinstance(error, YoloBacError) and any(words in str(error) for words in _WORDS)
 
 
 def shortage(what: str) -> ResourceError:

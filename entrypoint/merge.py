@@ -54,6 +54,7 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
         "settings": job.settings,
         "weights": job.weights,
         "device": job.device,
+        "engine": job.engine,
         "source": job.source,
         "shard": None,
         "part": None,

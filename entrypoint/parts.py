@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -91,6 +91,7 @@ class Job:
     weights: dict[str, Any]
     count: int
     device: str
+    engine: str
     source: str
     ignored: dict[str, int]
     left: dict[int, int] = field(default_factory=dict)
@@ -114,8 +115,9 @@ class Job:
             {**first.status["settings"], "shard": None},
             first.status["weights"],
             first.count,
-            "; ".join(sorted({part.status["device"] for part in parts})),
-            "; ".join(sorted({part.status["source"] for part in parts})),
+            _each(part.status["device"] for part in parts),
+            _each(part.status["engine"] for part in parts),
+            _each(part.status["source"] for part in parts),
             ignored,
         )
 
@@ -195,3 +197,7 @@ def _record(path: Path) -> Record | None:
     inside = isinstance(file, str) and not any(part in ("", ".", "..") for part in file.split("/")) and "\0" not in file
     looked_at = isinstance(detections, list) if failure is None else detections is None and isinstance(failure, str)
     return record if inside and looked_at and named else None
+
+
+def _each(values: Iterable[str]) -> str:
+    return "; ".join(sorted(set(values)))

@@ -1,30 +1,35 @@
-"""Media to records: decoding and writing on threads beside the detector, batches by shape across the whole stream."""
+"""Media to records: decoding, detection and writing side by side, batches by shape across the whole stream."""
 
+import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead
+from entrypoint.deadline import Deadline
 from entrypoint.detector import Detector
 from entrypoint.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
 from entrypoint.letterbox import Letterbox
-from entrypoint.media.decode import read_image
+from entrypoint.media.decode import read_ahead, read_image
 from entrypoint.media.scan import Medium
 from entrypoint.records import OUT_OF_MEMORY, Failure, Record, detection_record, failure_record
 from entrypoint.recordstore import RecordStore
+from entrypoint.timings import Timings
 from entrypoint.writers.base import ImageWriter, Looked
 
 _AHEAD_PER_THREAD = 8
+_READ_AHEAD = 4  # files a lane
 _RECORD_BYTES = 1 << 12  # about what a waiting record takes
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """An image on its way to the detector: `image` HWC uint8 BGR upright, `pixels` the same letterboxed."""
+    """An image on its way to a detector: `image` HWC uint8 BGR upright, `pixels` the same letterboxed."""
 
     medium: Medium
     image: NDArray[np.uint8]
@@ -38,17 +43,28 @@ class _Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """An image behind a detector, with the predictions for it."""
+
+    image: NDArray[np.uint8]
+    letterbox: Letterbox
+    predictions: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     """What is to be written about a medium."""
 
     medium: Medium
-    outcome: Looked | Failure
+    outcome: _Seen | Failure
     alone: bool = False
 
     @property
     def weight(self) -> int:
-        """Bytes of pixels, and some for the record."""
-        return _RECORD_BYTES + (self.outcome.image.nbytes if isinstance(self.outcome, Looked) else 0)
+        """Bytes of pixels and predictions, and some for the record."""
+        if isinstance(self.outcome, Failure):
+            return _RECORD_BYTES
+        return _RECORD_BYTES + self.outcome.image.nbytes + self.outcome.predictions.nbytes
 
 
 class Pipeline:
@@ -56,7 +72,7 @@ class Pipeline:
 
     def __init__(
         self,
-        detector: Detector,
+        lanes: Sequence[Detector],
         writers: Sequence[ImageWriter],
         store: RecordStore,
         names: tuple[str, ...],
@@ -64,14 +80,18 @@ class Pipeline:
         batch_size: int,
         threads: int,
         waiting_bytes: int,
-        out_of_time: Callable[[], bool] = lambda: False,
+        deadline: Deadline,
+        timings: Timings,
     ) -> None:
-        """`waiting_bytes` of decoded images may wait at each of three places: for their turn, for company of their
-        shape, and to be written. Beside them, each thread holds the one it works on.
+        """As many batches are under way at once as there are `lanes`; a detector may serve several of them.
+
+        `threads` decode, and as many write. `waiting_bytes` of decoded images may wait at each of four places: for
+        their turn, for company of their shape, for a lane, and to be written. Beside them, each thread holds the one it
+        works on, and each lane its batch.
         """
-        self._detector, self._writers, self._store, self._names = detector, writers, store, names
+        self._lanes, self._writers, self._store, self._names = lanes, writers, store, names
         self._batch_size, self._threads, self._waiting_bytes = batch_size, threads, waiting_bytes
-        self._out_of_time = out_of_time
+        self._deadline, self._timings = deadline, timings
 
     def run(self, media: Iterable[Medium], on_record: Callable[[Record], None]) -> None:
         """Process all media, or as many as there is time for; `on_record` hears of each record once it is on disk.
@@ -89,36 +109,90 @@ class Pipeline:
                 else:
                     on_record(record)
 
-        self._stream(media, write)
+        (self._one_by_one if self._batch_size == 1 else self._in_batches)(media, write)
         for medium in crowded:
-            if self._out_of_time():
+            if self._deadline.passed():
                 break
             write(self._alone(medium))
 
-    def _stream(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
-        output = BackgroundCalls(write, self._threads, self._waiting_bytes)
-        buckets: ShapeBuckets[_Ready] = ShapeBuckets(self._batch_size, self._waiting_bytes)
+    def _one_by_one(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
+        """Each image all the way on one thread, as many as there are lanes; the kernel reads ahead meanwhile."""
+        free = self._free_lanes()
+
+        def process(medium: Medium) -> None:
+            begun = time.monotonic()
+            prepared = self._prepare(medium)
+            if isinstance(prepared, _Ready):
+                with _taken(free) as lane:
+                    (prepared,) = self._look(lane, [prepared])
+            write(prepared)
+            self._deadline.took(time.monotonic() - begun)
+
+        calls = BackgroundCalls(process, len(self._lanes), 0, most=len(self._lanes) * _READ_AHEAD)
         try:
-            with closing(self._prepared(media)) as stream:
-                for prepared in stream:
-                    if self._out_of_time():
-                        break
-                    if isinstance(prepared, _Answer):
-                        output.submit(prepared, prepared.weight)
-                    elif batch := buckets.add(prepared.letterbox.shape, prepared, prepared.weight):
-                        self._detect(batch, output)
-            for batch in buckets.drain():
-                if self._out_of_time():
+            for medium in media:
+                if self._deadline.passed():
                     break
-                self._detect(batch, output)
+                if not medium.failure:
+                    read_ahead(medium.path)
+                calls.submit(medium, 0)
+            calls.close()
         except BaseException:
+            calls.abandon()
+            raise
+
+    def _in_batches(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
+        """Batches of one shape, with threads that decode before the lanes and threads that write behind them."""
+        free = self._free_lanes()
+
+        def detect(turn: tuple[list[_Ready], float]) -> None:
+            batch, begun = turn
+            with _taken(free) as lane:
+                answers = self._look(lane, batch)
+            for answer in answers:
+                output.submit(answer, answer.weight)
+            self._deadline.took(time.monotonic() - begun)
+
+        output = BackgroundCalls(write, self._threads, self._waiting_bytes)
+        lanes = BackgroundCalls(detect, len(self._lanes), self._waiting_bytes, most=len(self._lanes))
+        try:
+            for item in self._batches(media):
+                if isinstance(item, _Answer):
+                    output.submit(item, item.weight)
+                else:
+                    lanes.submit((item, time.monotonic()), sum(ready.weight for ready in item))
+            lanes.close()
+            output.close()
+        except BaseException:
+            lanes.abandon()
             output.abandon()
             raise
-        output.close()
+
+    def _free_lanes(self) -> queue.SimpleQueue[Detector]:
+        free: queue.SimpleQueue[Detector] = queue.SimpleQueue()
+        for lane in self._lanes:
+            free.put(lane)
+        return free
+
+    def _batches(self, media: Iterable[Medium]) -> Iterator[list[_Ready] | _Answer]:
+        """Batches for the detectors, and answers about what cannot be looked at; no more when time is out."""
+        buckets: ShapeBuckets[_Ready] = ShapeBuckets(self._batch_size, self._waiting_bytes)
+        with closing(self._prepared(media)) as stream:
+            for prepared in stream:
+                if self._deadline.passed():
+                    return
+                if isinstance(prepared, _Answer):
+                    yield prepared
+                elif batch := buckets.add(prepared.letterbox.shape, prepared, prepared.weight):
+                    yield batch
+        for batch in buckets.drain():
+            if self._deadline.passed():
+                return
+            yield batch
 
     def _alone(self, medium: Medium) -> _Answer:
         prepared = self._prepare(medium)
-        answer = prepared if isinstance(prepared, _Answer) else next(self._detected([prepared]))
+        answer = prepared if isinstance(prepared, _Answer) else self._look(self._lanes[0], [prepared])[0]
         return replace(answer, alone=True)
 
     def _prepared(self, media: Iterable[Medium]) -> Generator[_Ready | _Answer, None, None]:
@@ -126,44 +200,63 @@ class Pipeline:
         return map_ahead(self._prepare, media, self._threads, ahead, lambda item: item.weight, self._waiting_bytes)
 
     def _prepare(self, medium: Medium) -> _Ready | _Answer:
+        with self._timings.of("prepare"):
+            return self._ready(medium)
+
+    def _ready(self, medium: Medium) -> _Ready | _Answer:
         image = medium.failure or read_image(medium.path)
         if isinstance(image, Failure):
             return _Answer(medium, image)
         height, width, _ = image.shape
-        letterbox = self._detector.letterbox(width, height)
+        letterbox = self._lanes[0].letterbox(width, height)
         try:
             return _Ready(medium, image, letterbox.apply(image), letterbox)
         except OUT_OF_MEMORY_ERRORS as error:
             return _Answer(medium, _if_out_of_memory(error, "letterbox it"))
 
-    def _detect(self, batch: list[_Ready], output: BackgroundCalls[_Answer]) -> None:
-        for answer in self._detected(batch):
-            output.submit(answer, answer.weight)
-
-    def _detected(self, batch: list[_Ready]) -> Iterator[_Answer]:
-        outcomes = self._detector.detect([ready.pixels for ready in batch], [ready.letterbox for ready in batch])
-        for ready, outcome in zip(batch, outcomes, strict=True):
-            looked = outcome if isinstance(outcome, Failure) else Looked(ready.medium.file, ready.image, outcome)
-            yield _Answer(ready.medium, looked)
+    def _look(self, detector: Detector, batch: list[_Ready]) -> list[_Answer]:
+        with self._timings.of("look"):
+            outcomes = detector.look([ready.pixels for ready in batch])
+        return [
+            _Answer(
+                ready.medium,
+                outcome if isinstance(outcome, Failure) else _Seen(ready.image, ready.letterbox, outcome),
+            )
+            for ready, outcome in zip(batch, outcomes, strict=True)
+        ]
 
     def _write(self, answer: _Answer) -> Record | None:
         """Write an answer and give its record; None when there was no memory for it beside others."""
+        with self._timings.of("write"):
+            return self._record(answer)
+
+    def _record(self, answer: _Answer) -> Record | None:
         file, outcome = answer.medium.file, answer.outcome
-        if isinstance(outcome, Looked):
+        if isinstance(outcome, _Seen):
             try:
+                found = self._lanes[0].select(outcome.predictions, outcome.letterbox)
                 for writer in self._writers:
-                    writer.write(outcome)
+                    writer.write(Looked(file, outcome.image, found))
+                height, width, _ = outcome.image.shape
+                record = detection_record(file, width, height, found, self._names)
             except OUT_OF_MEMORY_ERRORS as error:
                 outcome = _if_out_of_memory(error, "draw and write it")
-        if isinstance(outcome, Looked):
-            height, width, _ = outcome.image.shape
-            record = detection_record(file, width, height, outcome.found, self._names)
-        elif outcome.kind == OUT_OF_MEMORY and not answer.alone:
-            return None
-        else:
+        if isinstance(outcome, Failure):
+            if outcome.kind == OUT_OF_MEMORY and not answer.alone:
+                return None
             record = failure_record(file, outcome)
         self._store.save(record)
         return record
+
+
+@contextmanager
+def _taken(free: queue.SimpleQueue[Detector]) -> Iterator[Detector]:
+    """A lane for the time of the block."""
+    lane = free.get()
+    try:
+        yield lane
+    finally:
+        free.put(lane)
 
 
 def _if_out_of_memory(error: Exception, task: str) -> Failure:

@@ -3,10 +3,10 @@
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ _SCRATCH, _DOOMED = ".partial", ".partial.removed"
 # What another run may have left in a folder that --exist-ok takes over: none of it must pass for this run's.
 _RESULTS = (STATUS, "labels", "images", "crops", "predictions.json", "coco.json", "predictions.csv")
 _NAME_MAX = 255
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ class RunFolder:
     def open(self, path: Path) -> Iterator[IO[bytes]]:
         """A file to write that becomes `path` when the block ends, and vanishes when it raises."""
         with _output_errors(path):
-            descriptor, temporary = tempfile.mkstemp(dir=self.scratch)
+            temporary = self.scratch / str(next(_NUMBERS))  # this run's alone: its folder is locked
             try:
-                with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+                with temporary.open("xb") as file:
                     yield file
                     os.fchmod(file.fileno(), 0o644)
                     if self._owner:
@@ -115,7 +116,7 @@ class RunFolder:
                 _make_folders(path.parent, self._owner)
                 os.replace(temporary, path)  # noqa: PTH105
             except BaseException:
-                Path(temporary).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 raise
 
     def adopt(self, source: Path, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from entrypoint.shard import Shard
 
@@ -10,6 +10,9 @@ INPUTS = Path("/inputs")
 DATASETS = Path("/datasets")
 OUTPUTS = Path("/outputs")
 BAKED_WEIGHTS = Path("/opt/yolo-bac/weights")
+
+Engine = Literal["auto", "torch", "onnx"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class Settings:
     max_det: int = 1000
     device: str = ""
     half: bool = False
+    engine: Engine = "auto"
     batch_size: int | None = None
     classes: tuple[str, ...] | None = None
     agnostic_nms: bool = False
@@ -33,6 +37,7 @@ class Settings:
     save_crop: bool = False
     save_csv: bool = False
     nosave: bool = False
+    quality: int = 95
     line_thickness: int = 3
     hide_labels: bool = False
     hide_conf: bool = False
@@ -60,6 +65,7 @@ class Settings:
             "save_crop": self.save_crop,
             "save_csv": self.save_csv,
             "nosave": self.nosave,
+            "quality": self.quality,
             "line_thickness": self.line_thickness,
             "hide_labels": self.hide_labels,
             "hide_conf": self.hide_conf,

@@ -11,9 +11,10 @@ from typing import Any, Literal
 from entrypoint import __version__
 from entrypoint.records import Record
 from entrypoint.runfolder import STATUS, RunFolder
+from entrypoint.timings import Timings
 
 _SHOWN_FAILURES = 100
-_PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy")
+_PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")
 
 State = Literal["running", "finished", "stopped", "failed"]
 
@@ -51,6 +52,7 @@ class Status:
     def __init__(self, folder: RunFolder, counts: Counts, facts: dict[str, Any]) -> None:
         """`facts`: identity, settings, weights, device, source and ignored files, as they go into the file."""
         self._folder, self.counts, self._facts = folder, counts, facts
+        self.timings = Timings()
         self._started, self._clock = _now(), time.monotonic()
 
     @property
@@ -88,6 +90,7 @@ class Status:
                 "started": self._started,
                 "ended": None if state == "running" else _now(),
                 "seconds": round(self.seconds, 3),
+                "timings": self.timings.rounded(),
             },
         )
 

@@ -37,7 +37,8 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
         if counts.failures[OUT_OF_MEMORY]:
             lines.append(f"Out of memory: {ADVICE}.")
         lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
-    lines.append(f"Time: {seconds:.1f} s.")
+    looked = counts.done + counts.failed - counts.reused
+    lines.append(f"Time: {seconds:.1f} s{f', {looked / seconds:.1f} images a second' if looked and seconds else ''}.")
     return "\n".join(lines).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
 
 

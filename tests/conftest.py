@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,3 +83,13 @@ def records(run: Path) -> dict[str, dict[str, Any]]:
     """The records of a run by file, from predictions.json."""
     images = json.loads((run / "predictions.json").read_bytes())["images"]
     return {record["file"]: record for record in images}
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """ultralytics.nn.modules, imported without its settings file or a look at the network."""
+    os.environ.update(YOLO_CONFIG_DIR=str(tmp_path_factory.mktemp("ultralytics")), YOLO_OFFLINE="true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ultralytics.nn import modules
+    yield modules

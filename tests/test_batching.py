@@ -55,7 +55,8 @@ def test_map_ahead_raises_what_a_thread_raised() -> None:
         list(map_ahead(lambda number: 1 // number, [1, 0, 1], workers=2, ahead=2))
 
 
-def test_background_calls_are_bounded_and_all_made() -> None:
+@pytest.mark.parametrize(("budget", "limit"), [(40, None), (10_000, 4)], ids=["by weight", "by number"])
+def test_background_calls_are_bounded_and_all_made(budget: int, limit: int | None) -> None:
     lock, running, most, made = threading.Lock(), 0, 0, []
 
     def work(number: int) -> None:
@@ -68,10 +69,10 @@ def test_background_calls_are_bounded_and_all_made() -> None:
             running -= 1
             made.append(number)
 
-    calls = BackgroundCalls(work, workers=3, budget=40)
+    calls = BackgroundCalls(work, 3, budget, limit)
     for number in range(40):
         calls.submit(number, 10)
-        assert number - len(made) <= 4
+        assert number + 1 - len(made) <= 4 + 3  # waiting, and under way
     calls.close()
     assert sorted(made) == list(range(40))
     assert most <= 3

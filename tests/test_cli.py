@@ -141,7 +141,7 @@ def demo(*arguments: object) -> list[object]:
         ({"--project": "README.md/out"}, 6, "cannot write README.md/out: Not a directory"),
         ({"--project": "/proc/out"}, 6, "expected a writable output folder"),
         ({"--device": "7"}, 7, "--device 7: found"),
-        ({"--device": "tpu"}, 7, "expected 'cpu' or a number"),
+        ({"--device": "tpu"}, 7, "expected 'cpu', or numbers below that count"),
     ],
 )
 def test_errors_lead_with_the_diagnosis(

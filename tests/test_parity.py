@@ -52,14 +52,15 @@ def test_every_reference_is_compared(data: Path) -> None:
     assert {path.stem for path in (data / "reference").iterdir()} == set(REFERENCES)
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 @pytest.mark.parametrize("name", REFERENCES)
 def test_detections_are_those_of_detect_py(
-    yolo_bac: Run, data: Path, tmp_path: Path, name: str, batch_size: int
+    yolo_bac: Run, data: Path, tmp_path: Path, name: str, batch_size: int, engine: str
 ) -> None:
     options, expected = load_reference(data, name)
     source = ["--source", data / "images", "--project", tmp_path, "--batch-size", batch_size, "--nosave"]
-    ended = yolo_bac(*options, *source)
+    ended = yolo_bac(*options, *source, "--engine", engine)
     assert ended.code == 0, ended.stderr
     found = records(tmp_path / "exp")
     assert found.keys() == expected.keys()
@@ -98,9 +99,13 @@ def test_weights_under_a_uuid_in_an_otherwise_empty_folder(data: Path, tmp_path:
         assert (tmp_path / "outputs" / "exp" / "images" / file).is_file()
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
 @pytest.mark.parametrize("extra", [(), ("--conf-thres", "0.001", "--iou-thres", "0.6")], ids=["default", "many boxes"])
-def test_batches_of_16_equal_batches_of_1(yolo_bac: Run, data: Path, tmp_path: Path, extra: tuple[str, ...]) -> None:
+def test_batches_of_16_equal_batches_of_1(
+    yolo_bac: Run, data: Path, tmp_path: Path, extra: tuple[str, ...], engine: str
+) -> None:
     common = ["--weights", data / "weights" / "yolov5n-coco.pt", "--source", data / "images", "--nosave", *extra]
+    common += ["--engine", engine]
     for size in (1, 16):
         ended = yolo_bac(*common, "--project", tmp_path / str(size), "--batch-size", size)
         assert ended.code == 0, ended.stderr

@@ -1,13 +1,16 @@
 """Pixels from an image file: upright, 8 bits, BGR, or the reason why not."""
 
+import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint import memory
 from entrypoint.filetype import HEAD_BYTES, identify_head
 from entrypoint.records import OUT_OF_MEMORY, Failure
 
@@ -40,6 +43,17 @@ def read_image(path: Path) -> Image | Failure:
     return decode_image(data)
 
 
+def read_ahead(path: Path) -> None:
+    """Let the kernel begin to read a file that is about to be asked for."""
+    with suppress(OSError):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
+
+
 def decode_image(data: bytes) -> Image | Failure:
     """`read_image` for bytes in memory."""
     kind = identify_head(data[:HEAD_BYTES])
@@ -52,7 +66,7 @@ def decode_image(data: bytes) -> Image | Failure:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
+        if memory.is_said(error):
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")
         if "CV_IO_MAX_IMAGE" in str(error):
             return Failure("too_large", f"a {kind.name} with more pixels than are decoded: {_shortened(error)}")

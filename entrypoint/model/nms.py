@@ -4,8 +4,9 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 # Boxes of different classes are moved apart by this much, more than any image is wide, so that one NMS serves all
 # classes. detect.py's value: float32 rounds box coordinates at this offset, so parity wants the same one.
@@ -35,28 +36,31 @@ class NmsOptions:
     agnostic: bool = False
 
 
-def select(prediction: Tensor, options: NmsOptions) -> Tensor:
-    """Detections of one image, (n, 6) float32: x1, y1, x2, y2, confidence, class; by falling confidence.
+def select(rows: NDArray[np.float32], options: NmsOptions) -> NDArray[np.float32]:
+    """Detections of one image by falling confidence, (m, 6): x1, y1, x2, y2, confidence, class.
 
-    `prediction` is (N, 5 + classes): x, y centre, width, height, objectness, class scores. An anchor counts when
-    objectness and objectness × best class score are both above `conf_thres`.
+    `rows` (n, 5 + classes) are predictions as `model.head.Detect.decode` gives them with `conf_thres`: one counts when
+    objectness and objectness × best class score are both above it.
     """
-    rows = prediction[prediction[:, 4] > options.conf_thres].float()
-    confidence, class_id = (rows[:, 5:] * rows[:, 4:5]).max(1)
+    scores = rows[:, 5:] * rows[:, 4:5]
+    class_id = scores.argmax(1)
+    confidence = scores[np.arange(len(rows)), class_id]
     # FP16 can overflow; a box without coordinates is no detection.
-    keep = (confidence > options.conf_thres) & rows[:, :4].isfinite().all(1)
+    keep = (confidence > options.conf_thres) & np.isfinite(rows[:, :4]).all(1)
     if options.classes is not None:
-        keep &= torch.isin(class_id, torch.tensor(options.classes, device=class_id.device))
-    rows, confidence, class_id = rows[keep], confidence[keep], class_id[keep]
-    order = confidence.argsort(descending=True, stable=True)[:_MAX_CANDIDATES]
-    confidence, class_id = confidence[order], class_id[order]
-    boxes = xywh_to_xyxy(rows[order, :4])
-    apart = boxes if options.agnostic else boxes + (class_id * _CLASS_OFFSET)[:, None].float()
-    kept = torch.ops.torchvision.nms(apart, confidence, options.iou_thres)[: options.max_det]
-    return torch.cat((boxes[kept], confidence[kept, None], class_id[kept, None].float()), 1)
+        keep &= np.isin(class_id, options.classes)
+    rows, confidence, class_id = rows[keep], confidence[keep], class_id[keep].astype(np.float32)
+    order = np.argsort(-confidence, kind="stable")[:_MAX_CANDIDATES]
+    found = np.column_stack((xywh_to_xyxy(rows[:, :4]), confidence, class_id))[order]
+    apart = found[:, :4] if options.agnostic else found[:, :4] + found[:, 5:] * np.float32(_CLASS_OFFSET)
+    kept: NDArray[np.int64] = torch.ops.torchvision.nms(
+        torch.from_numpy(apart), torch.from_numpy(found[:, 4].copy()), options.iou_thres
+    ).numpy()
+    detections: NDArray[np.float32] = found[kept[: options.max_det]]
+    return detections
 
 
-def xywh_to_xyxy(boxes: Tensor) -> Tensor:
+def xywh_to_xyxy(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, 4) centre and size to (n, 4) corners."""
     centre, half = boxes[:, :2], boxes[:, 2:] / 2
-    return torch.cat((centre - half, centre + half), 1)
+    return np.concatenate((centre - half, centre + half), 1)

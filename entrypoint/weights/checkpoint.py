@@ -28,7 +28,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         network, names = build_network(_model_of(read_checkpoint(path)), path.stat().st_size)
-        return Checkpoint(network, _class_names(names, classes=network.classes))
+        return Checkpoint(network, _class_names(names, network.head.classes))
     except WeightsError as error:
         message = str(error)
         raise type(error)(message if message.startswith(path.name) else f"{path.name}: {message}") from error

@@ -15,7 +15,8 @@ from entrypoint.writers.images import AnnotatedWriter
 from entrypoint.writers.predictions import CsvWriter, PredictionsWriter
 from entrypoint.writers.txt import TxtWriter
 
-IMAGE_WRITERS: tuple[type[ImageWriter], ...] = (AnnotatedWriter, TxtWriter, CropWriter)
+# The last one draws on the image that all of them share.
+IMAGE_WRITERS: tuple[type[ImageWriter], ...] = (TxtWriter, CropWriter, AnnotatedWriter)
 RUN_WRITERS: tuple[type[RunWriter], ...] = (PredictionsWriter, CocoWriter, CsvWriter)
 
 

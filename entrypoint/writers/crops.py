@@ -27,7 +27,8 @@ class CropWriter(ImageWriter):
             left, right = max(0, int(x - half_x)), min(width, int(x + half_x))
             top, bottom = max(0, int(y - half_y)), min(height, int(y + half_y))
             crop = looked.image[top:bottom, left:right]
-            write_image(self.folder, *crop_place(looked.file, number, self.names[class_id]), crop)
+            where, file = crop_place(looked.file, number, self.names[class_id])
+            write_image(self.folder, where, file, crop, self.settings.quality)
 
 
 def crop_place(file: str, number: int, class_name: str) -> tuple[str, str]:

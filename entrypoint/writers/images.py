@@ -12,6 +12,8 @@ from entrypoint.runfolder import RunFolder
 from entrypoint.settings import Settings
 from entrypoint.writers.base import ImageWriter, Looked
 
+_JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
+
 
 class AnnotatedWriter(ImageWriter):
     """In the input's own format; one that OpenCV cannot write, or a name without suffix, gets `.jpg` behind it."""
@@ -23,13 +25,13 @@ class AnnotatedWriter(ImageWriter):
     def write(self, looked: Looked) -> None:
         options = DrawOptions(self.settings.line_thickness, self.settings.hide_labels, self.settings.hide_conf)
         canvas = annotate(looked.image, looked.found, self.names, options)
-        write_image(self.folder, "images", looked.file, canvas)
+        write_image(self.folder, "images", looked.file, canvas, self.settings.quality)
 
 
-def write_image(folder: RunFolder, where: str, file: str, image: NDArray[np.uint8]) -> None:
-    """Encode `image` as its name says and write it below `where`. JPEG at OpenCV's quality of 95."""
+def write_image(folder: RunFolder, where: str, file: str, image: NDArray[np.uint8], quality: int) -> None:
+    """Encode `image` as its name says and write it below `where`, a JPEG in that `quality`."""
     for added in added_suffixes(file):
-        encoded = _encode(added or _suffix(file), image)
+        encoded = encode_image(added or _suffix(file), image, quality)
         if encoded:
             folder.write(folder.file(where, file, added), encoded)
             return
@@ -45,10 +47,14 @@ def _suffix(file: str) -> str:
     return "." + file.rpartition(".")[2].lower()
 
 
-def _encode(suffix: str, image: NDArray[np.uint8]) -> bytes | None:
-    """The file's bytes, None where OpenCV does not write the format, or not an image of this size."""
+def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> bytes | None:
+    """`image` (HWC uint8 BGR) as a file's bytes, a JPEG in that `quality`, from 1 to 100.
+
+    None where OpenCV does not write the format, or not an image of this size.
+    """
     try:
-        done, encoded = cv2.imencode(suffix, image)
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix in _JPEG else []
+        done, encoded = cv2.imencode(suffix, image, options)
     except cv2.error:
         return None
     data = encoded.tobytes() if done else b""

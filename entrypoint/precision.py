@@ -1,0 +1,53 @@
+"""Whether half precision can be trusted on a device: on some GPUs it gives NaN, or no detections, and no error."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.detector import Detector
+from entrypoint.media.decode import read_image
+from entrypoint.media.scan import Medium
+from entrypoint.records import Detections, Failure
+
+_IMAGES, _TRIED = 4, 16
+# A box near the threshold may fall on either side of it, and NMS may then keep its neighbour.
+_MARGIN = 0.1
+_SAME_IOU = 0.5
+_MOST_LOST = 0.05
+
+
+def half_fault(full: Detector, half: Detector, media: Sequence[Medium]) -> str | None:
+    """What half precision loses of what full precision finds in the first images; None when that is next to nothing."""
+    sure = lost = 0
+    for image in _first_images(media):
+        ours, theirs = _detections(half, image), _detections(full, image)
+        if ours is None or theirs is None:
+            return "half precision cannot be compared with full precision: memory is out"
+        certain = [row for row in range(len(theirs)) if theirs.confidence[row] > full.conf_thres + _MARGIN]
+        sure += len(certain)
+        lost += sum(not _is_among(theirs, row, ours) for row in certain)
+    if lost > _MOST_LOST * sure:
+        return f"half precision loses {lost} of {sure} detections that full precision is sure of"
+    return None
+
+
+def _first_images(media: Sequence[Medium]) -> Iterator[NDArray[np.uint8]]:
+    decoded = (medium.failure or read_image(medium.path) for medium in media[:_TRIED])
+    return islice((image for image in decoded if not isinstance(image, Failure)), _IMAGES)
+
+
+def _detections(detector: Detector, image: NDArray[np.uint8]) -> Detections | None:
+    height, width, _ = image.shape
+    letterbox = detector.letterbox(width, height)
+    (found,) = detector.look([letterbox.apply(image)])
+    return None if isinstance(found, Failure) else detector.select(found, letterbox)
+
+
+def _is_among(theirs: Detections, row: int, ours: Detections) -> bool:
+    box, boxes = theirs.xyxy[row], ours.xyxy
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    shared = sides.clip(0).prod(1)
+    union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared
+    return bool(((shared >= _SAME_IOU * union) & (ours.class_id == theirs.class_id[row])).any())
