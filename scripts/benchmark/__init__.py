@@ -1,0 +1,1 @@
+"""What scripts/bench measures. Each round takes one of each measurement in turn; medians over the rounds count."""

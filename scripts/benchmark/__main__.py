@@ -1,0 +1,68 @@
+"""Measure this machine: python -m scripts.benchmark --help."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from entrypoint.cli import quiet_libraries
+from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.settings import ENGINES, Engine, Settings
+
+
+@click.command()
+@click.option("--weights", type=click.Path(exists=True, path_type=Path), default=DEMO_WEIGHTS, help="Checkpoint.")
+@click.option("--images", type=click.Path(exists=True, path_type=Path), default=DEMO_SCENES, help="Folder of images.")
+@click.option("--imgsz", type=click.IntRange(32), help="Size the network sees.  [default: 640, the demo's 320]")
+@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Images a run, repeating these.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Of each measurement.")
+@click.option("--device", default="", help="As yolo-bac's.")
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="As yolo-bac's.")
+@click.option("--batch-size", type=click.IntRange(1), help="As yolo-bac's.")
+@click.option("--growth", is_flag=True, help="Also run ten times as many images: memory and time an image.")
+@click.option("--peer", metavar="COMMAND", help="A command line to run beside: {weights} {source} {project} {imgsz}.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Also write all figures to this file.")
+def main(
+    weights: Path,
+    images: Path,
+    imgsz: int | None,
+    count: int,
+    rounds: int,
+    device: str,
+    engine: Engine,
+    batch_size: int | None,
+    growth: bool,
+    peer: str | None,
+    report: Path | None,
+) -> None:
+    """Print what an image takes on this machine, and where.
+
+    Of figures that are compared, each round takes one in turn, and medians over the rounds are printed, so that what
+    else the machine does hurts all alike.
+    """
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    quiet_libraries()
+    from scripts.benchmark.measures import Bench  # after the libraries' settings
+
+    side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
+    settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
+    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as scratch:
+        bench = Bench(settings, images, count, rounds, Path(scratch))
+        figures = {
+            "machine": bench.machine(),
+            "stages": bench.stages(),
+            "whole": bench.whole(),
+            "scaling": bench.scaling(),
+            "start": bench.start(),
+            **({"growth": bench.growth()} if growth else {}),
+            **({"peer": bench.beside(peer)} if peer else {}),
+        }
+    if report:
+        report.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The measurements, in rounds that take one of each in turn, and what is said of them."""
+
+import os
+import platform
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import torch
+from torch import Tensor
+
+from entrypoint import limits
+from entrypoint.detector import Detector
+from entrypoint.device import choose_devices
+from entrypoint.loading import load
+from entrypoint.media.scan import scan
+from entrypoint.settings import Engine, Settings
+from entrypoint.status import versions
+from entrypoint.weights.find import find_weights
+from scripts.benchmark import stages
+from scripts.benchmark.clock import Span, median
+from scripts.benchmark.processes import Ran, peer, program
+from scripts.benchmark.replay import replaying
+from scripts.benchmark.workload import Workload, copies
+
+_FEW = 2  # what a start is measured with
+
+
+class Bench:
+    """One network and one set of images. Each measurement prints its lines and gives its figures."""
+
+    def __init__(self, settings: Settings, images: Path, count: int, rounds: int, scratch: Path) -> None:
+        self._settings, self._rounds, self._scratch = settings, rounds, scratch
+        self._images = [medium.path for medium in scan(str(images)).media]
+        if not self._images:
+            raise click.UsageError(f"--images {images}: no images there")
+        self._folder = copies(scratch / "many", self._images, count)
+        media = scan(str(self._folder)).media
+        self._devices = choose_devices(settings.device, settings.half)
+        loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
+        self._threads = torch.get_num_threads()
+        self._work = Workload(loaded, media, settings)
+
+    def machine(self) -> dict[str, Any]:
+        """What is measured, and where."""
+        loaded = self._work.loaded
+        facts = {
+            "processor": _processor(),
+            "cpus": limits.cpu_limit(),
+            "device": loaded.devices,
+            "engine": loaded.lanes[0].engine.name,
+            "lanes": len(loaded.lanes),
+            "batch_size": loaded.batch_size,
+            "images": len(self._work.media),
+            "distinct_images": len(self._images),
+            "versions": versions(),
+        }
+        click.echo(
+            f"{facts['cpus']:g} CPUs ({facts['processor']}), device {facts['device']}, engine {facts['engine']}, "
+            f"{facts['lanes']} lanes, batches of {facts['batch_size']}; {facts['images']} images of "
+            f"{facts['distinct_images']}, {self._rounds} rounds"
+        )
+        return facts
+
+    def stages(self) -> dict[str, Any]:
+        """Each stage by itself, one image at a time, on one thread."""
+        threads = torch.get_num_threads()
+        found = stages.stages(self._work.loaded, self._images, self._scratch, self._rounds)
+        click.echo(f"\nStages, one image at a time, ms an image ({threads} thread for the network)")
+        for name, span in found.items():
+            click.echo(f"  {name:12}{span.wall:8.2f}")
+        return {name: span.wall for name, span in found.items()}
+
+    def whole(self) -> dict[str, Any]:
+        """The network alone and the job around it, in turn; and the job without the network."""
+        work, loaded = self._work, self._work.loaded
+        batches = stages.uploaded(loaded, self._images)
+        alone = self._one_at_a_time()
+        still = replaying(loaded.lanes, len(loaded.lanes))
+        work.job(lanes=still)  # what it replays from now on
+        measured: dict[str, Callable[[], Span]] = {
+            "network alone": lambda: stages.forward(batches, len(loaded.lanes), loaded.batch_size, len(work.media)),
+            "network alone, one at a time": lambda: stages.forward(alone, 1, loaded.batch_size, len(work.media)),
+            "whole job": work.job,
+            "whole job, --nosave": lambda: work.job(nosave=True),
+            "job without network": lambda: work.job(lanes=still),
+            "job without network, --nosave": lambda: work.job(lanes=still, nosave=True),
+        }
+        taken: dict[str, list[Span]] = {name: [] for name in measured}
+        for _ in range(self._rounds):
+            for name, measure in measured.items():
+                taken[name].append(measure())
+        floor = [span.wall for span in taken["network alone"]]
+        click.echo("\nAn image in a run            ms   core-ms   images/s   of the network alone")
+        figures: dict[str, Any] = {}
+        for name, spans in taken.items():
+            span = median(spans)
+            ratio = statistics.median(one.wall / least for one, least in zip(spans, floor, strict=True))
+            figures[name] = {"ms": span.wall, "core_ms": span.cpu, "ratio": ratio, "rounds": [s.wall for s in spans]}
+            click.echo(f"  {name:30}{span.wall:6.2f}{span.cpu:10.2f}{1e3 / span.wall:11.1f}{ratio:17.3f}")
+        figures["bound"] = self._bound(median(taken["network alone"]), median(taken["job without network"]))
+        click.echo(f"  {figures['bound']}")
+        return figures
+
+    def _one_at_a_time(self) -> list[tuple[Detector, Tensor]]:
+        """Batches for the same network in one lane, which has all the cores."""
+        engine = cast("Engine", self._work.loaded.lanes[0].engine.name)
+        settings = replace(self._settings, engine=engine)
+        loaded = load(find_weights(settings.weights, ()), self._devices, settings, self._work.media[:1])
+        torch.set_num_threads(self._threads)
+        return stages.uploaded(loaded, self._images)
+
+    def _bound(self, network: Span, rest: Span) -> str:
+        cores = limits.cpu_limit()
+        if self._work.loaded.lanes[0].device.on_gpu:
+            busy = rest.cpu / cores
+            who = "the cores" if busy > network.wall else "the network"
+            return f"bounded by {who}: {network.wall:.2f} ms on the GPU, {busy:.2f} ms on {cores:g} CPUs beside it"
+        share = network.cpu / (network.cpu + rest.cpu)
+        who = "the network" if share > 0.5 else "what is around the network"
+        return f"bounded by {who}: it has {max(share, 1 - share):.0%} of the cores' work"
+
+    def scaling(self) -> dict[str, Any]:
+        """The job without its network on fewer cores."""
+        mine = sorted(os.sched_getaffinity(0))
+        counts = [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= min(len(mine), limits.cpu_limit())]
+        taken: dict[int, list[Span]] = {count: [] for count in counts}
+        still = {count: replaying(self._work.loaded.lanes, count) for count in counts}
+        for round_number in range(self._rounds + 1):
+            for count in counts:
+                os.sched_setaffinity(0, mine[:count])
+                try:
+                    span = self._work.job(lanes=still[count], threads=count)
+                finally:
+                    os.sched_setaffinity(0, mine)
+                if round_number:  # the first one learns what to replay
+                    taken[count].append(span)
+        click.echo("\nThe job without network, on so many cores: images/s, core-ms an image")
+        figures = {}
+        for count, spans in taken.items():
+            span = median(spans)
+            figures[str(count)] = {"images_per_second": 1e3 / span.wall, "core_ms": span.cpu}
+            click.echo(f"  {count:3}{1e3 / span.wall:10.0f}{span.cpu:10.2f}")
+        return figures
+
+    def start(self) -> dict[str, Any]:
+        """The command on two images, from its start."""
+        few = copies(self._scratch / "few", self._images, _FEW)
+        runs = [program(self._settings, few) for _ in range(self._rounds)]
+        first = statistics.median(run.first or run.seconds for run in runs)
+        figures = {"seconds": _seconds(runs), "first_result": first, "peak_mb": _peak(runs)}
+        click.echo(
+            f"\nThe command on {_FEW} images: {figures['seconds']:.2f} s, first result after {first:.2f} s, "
+            f"peak memory {figures['peak_mb']:.0f} MB"
+        )
+        return figures
+
+    def growth(self) -> dict[str, Any]:
+        """The command on all images, and on ten times as many."""
+        once = len(self._work.media)
+        tenfold = copies(self._scratch / "tenfold", self._images, 10 * once)
+        runs = [(program(self._settings, self._folder), program(self._settings, tenfold)) for _ in range(self._rounds)]
+        figures: dict[str, Any] = {}
+        click.echo("\nThe command on           images   ms an image   peak memory, MB")
+        for count, side in ((once, 0), (10 * once, 1)):
+            taken = [pair[side] for pair in runs]
+            figures[str(count)] = {"ms": _seconds(taken) / count * 1e3, "peak_mb": _peak(taken)}
+            click.echo(f"{count:31}{figures[str(count)]['ms']:14.2f}{figures[str(count)]['peak_mb']:18.0f}")
+        further = [(more.seconds - less.seconds) / (9 * once) * 1e3 for less, more in runs]
+        figures["ms_each_further"] = statistics.median(further)
+        click.echo(f"  each further image {figures['ms_each_further']:.2f} ms")
+        return figures
+
+    def beside(self, command: str) -> dict[str, Any]:
+        """The command and a peer in turn, on all images and on two."""
+        few = self._scratch / "few"
+        figures: dict[str, Any] = {}
+        click.echo("\nBeside the peer   s     core-s   MB    the peer: s   core-s   MB   our time of its, pair by pair")
+        for folder, count in ((self._folder, len(self._work.media)), (few, _FEW)):
+            if not folder.exists():
+                copies(folder, self._images, count)
+            pairs = [
+                (program(self._settings, folder), peer(command, self._settings, folder)) for _ in range(self._rounds)
+            ]
+            ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            ratios = [our.seconds / their.seconds for our, their in pairs]
+            figures[str(count)] = {
+                "seconds": _seconds(ours),
+                "core_seconds": _cores(ours),
+                "peak_mb": _peak(ours),
+                "peer_seconds": _seconds(theirs),
+                "peer_core_seconds": _cores(theirs),
+                "peer_peak_mb": _peak(theirs),
+                "ratios": ratios,
+                "ratio": statistics.median(ratios),
+            }
+            click.echo(
+                f"  {count:6} images{_seconds(ours):8.2f}{_cores(ours):8.2f}{_peak(ours):7.0f}"
+                f"{_seconds(theirs):15.2f}{_cores(theirs):8.2f}{_peak(theirs):7.0f}"
+                f"   {' '.join(f'{ratio:.2f}' for ratio in ratios)}: {statistics.median(ratios):.2f}"
+            )
+        return figures
+
+
+def _seconds(runs: list[Ran]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+def _cores(runs: list[Ran]) -> float:
+    return statistics.median(run.cpu for run in runs)
+
+
+def _peak(runs: list[Ran]) -> float:
+    return statistics.median(run.peak_mb for run in runs)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

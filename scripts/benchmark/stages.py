@@ -1,0 +1,127 @@
+"""Each stage of an image's way by itself, on one thread; and the network by itself, as the job runs it."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from entrypoint.detector import Detector
+from entrypoint.draw import DrawOptions, annotate
+from entrypoint.loading import Loaded
+from entrypoint.media.decode import decode_image
+from entrypoint.records import Failure, compact, detection_record
+from entrypoint.writers.images import encode_image
+from scripts.benchmark.clock import Span, median, timed
+
+_NUMBERS = itertools.count()  # new files, as in a run: an old one costs more to replace
+STAGES = (
+    "read",
+    "decode",
+    "letterbox",
+    "upload",
+    "forward",
+    "decode boxes",
+    "nms",
+    "draw",
+    "encode",
+    "record",
+    "write",
+)
+
+
+@torch.inference_mode()
+def stages(loaded: Loaded, images: list[Path], scratch: Path, rounds: int) -> dict[str, Span]:
+    """An image's share of each stage: for every image the median of the rounds, over images the mean."""
+    detector = loaded.lanes[0]
+    spans: dict[str, list[Span]] = {}
+    for path in images:
+        looks = [_stages_of(detector, loaded.names, path, scratch) for _ in range(rounds + 1)][1:]
+        for name in STAGES:
+            spans.setdefault(name, []).append(median(look[name] for look in looks))
+    return {
+        name: Span(sum(span.wall for span in every) / len(every), sum(span.cpu for span in every) / len(every))
+        for name, every in spans.items()
+    }
+
+
+def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: Path) -> dict[str, Span]:
+    spans: dict[str, Span] = {}
+    with timed() as spans["read"]:
+        data = path.read_bytes()
+    with timed() as spans["decode"]:
+        image = decode_image(data)
+    if isinstance(image, Failure):
+        raise RuntimeError(f"{path}: {image}")
+    height, width, _ = image.shape
+    with timed() as spans["letterbox"]:
+        letterbox = detector.letterbox(width, height)
+        letterboxed = letterbox.apply(image)
+    with timed() as spans["upload"]:
+        pixels = detector.engine.upload([letterboxed])
+    with timed() as spans["forward"]:
+        maps = detector.engine.maps(pixels)
+        synchronise(detector)
+    with timed() as spans["decode boxes"]:
+        _, predictions = detector.decode([*maps])
+    with timed() as spans["nms"]:
+        found = detector.select(predictions, letterbox)
+    with timed() as spans["draw"]:
+        canvas = annotate(image, found, names, DrawOptions())
+    with timed() as spans["encode"]:
+        encoded = encode_image(".jpg", canvas, 95)
+    with timed() as spans["record"]:
+        record = compact(detection_record(path.name, width, height, found, names))
+    with timed() as spans["write"]:
+        for data in (encoded or b"", record):
+            (scratch / str(next(_NUMBERS))).write_bytes(data)
+    return spans
+
+
+def uploaded(loaded: Loaded, images: list[Path]) -> list[tuple[Detector, Tensor]]:
+    """Full batches of each image, where the network wants them; one a lane in turn."""
+    batches = []
+    for number, path in enumerate(images):
+        detector = loaded.lanes[number % len(loaded.lanes)]
+        batches.append((detector, detector.engine.upload([_letterboxed(detector, path)] * loaded.batch_size)))
+    return batches
+
+
+def _letterboxed(detector: Detector, path: Path) -> NDArray[np.uint8]:
+    image = decode_image(path.read_bytes())
+    if isinstance(image, Failure):
+        raise RuntimeError(f"{path}: {image}")
+    return detector.letterbox(image.shape[1], image.shape[0]).apply(image)
+
+
+def forward(batches: list[tuple[Detector, Tensor]], lanes: int, batch_size: int, count: int) -> Span:
+    """The network alone on so many images, in as many lanes as the job has: an image's share. The floor of the job."""
+
+    @torch.inference_mode()
+    def run(turn: tuple[Detector, Tensor]) -> None:
+        detector, pixels = turn
+        with detector.device.queue():
+            detector.engine.maps(pixels)
+            synchronise(detector)
+
+    turns = list(_repeated(batches, -(-count // batch_size)))
+    with ThreadPoolExecutor(lanes) as pool:
+        list(pool.map(run, turns[:lanes]))
+        with timed() as span:
+            list(pool.map(run, turns))
+    return span.each(len(turns) * batch_size)
+
+
+def _repeated(batches: list[tuple[Detector, Tensor]], count: int) -> Iterator[tuple[Detector, Tensor]]:
+    for number in range(count):
+        yield batches[number % len(batches)]
+
+
+def synchronise(detector: Detector) -> None:
+    """Wait until a GPU has done what it was given."""
+    if detector.device.on_gpu:
+        torch.cuda.current_stream(detector.device.torch_device).synchronize()

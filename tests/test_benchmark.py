@@ -1,0 +1,53 @@
+"""scripts/bench measures what it says, on the embedded demo."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from entrypoint.device import Device
+from entrypoint.engines.eager import TorchEngine
+from entrypoint.samples import DEMO_WEIGHTS
+from entrypoint.weights.checkpoint import load_checkpoint
+from scripts.benchmark.replay import Replay
+from scripts.benchmark.stages import STAGES
+from tests.conftest import ROOT
+
+
+def test_every_measurement_is_made(tmp_path: Path) -> None:
+    peer = [sys.executable, "-m", "entrypoint", "--weights", "{weights}", "--source", "{source}"]
+    command = [sys.executable, "-m", "scripts.benchmark", "--count", "6", "--rounds", "1", "--growth"]
+    command += ["--json", str(tmp_path / "figures.json"), "--engine", "torch"]
+    command += ["--peer", shlex.join([*peer, "--project", "{project}", "--imgsz", "{imgsz}"])]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads((tmp_path / "figures.json").read_bytes())
+    assert set(figures) == {"machine", "stages", "whole", "scaling", "start", "growth", "peer"}
+    assert list(figures["stages"]) == list(STAGES) and all(figures["stages"].values())
+    assert figures["machine"]["engine"] == "torch" and figures["machine"]["images"] == 6
+    whole = figures["whole"]
+    assert whole["network alone"]["ratio"] == 1
+    assert whole["whole job"]["core_ms"] > whole["job without network"]["core_ms"] > 0
+    assert figures["start"]["seconds"] >= figures["start"]["first_result"] > 0
+    assert figures["growth"]["60"]["peak_mb"] > 100
+    assert set(figures["peer"]) == {"6", "2"} and figures["peer"]["6"]["peer_seconds"] > 0
+    assert "of the network alone" in ended.stdout and "pair by pair" in ended.stdout
+
+
+def test_a_peer_that_fails_is_no_result() -> None:
+    command = [sys.executable, "-m", "scripts.benchmark", "--count", "2", "--rounds", "1", "--peer", "false"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode != 0 and "false: exit" in ended.stderr
+
+
+def test_what_is_replayed_is_what_was_computed() -> None:
+    engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).network, Device(torch.device("cpu")))
+    replay = Replay(engine)
+    images = [np.random.default_rng(seed).integers(0, 256, (64, 96, 3), np.uint8) for seed in range(2)]
+    for batch in ([images[0]], images, [images[1]]):
+        for found, wanted in zip(replay.maps(replay.upload(batch)), engine.maps(engine.upload(batch)), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
