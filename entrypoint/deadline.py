@@ -1,6 +1,8 @@
 """`--time-budget`: when to stop taking new work, so that the run ends cleanly in time."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # What ending takes: the files with all records, read and written once each; and the unforeseen.
 _SECONDS_PER_RECORD = 0.0004
@@ -14,10 +16,13 @@ class Deadline:
         self._end = None if budget is None else started + budget - _SPARE_SECONDS - records * _SECONDS_PER_RECORD
         self._longest = 0.0
 
-    def took(self, seconds: float) -> None:
-        """Hear how long a batch took, from its turn to its end."""
-        self._longest = max(self._longest, seconds)
+    @contextmanager
+    def step(self) -> Iterator[bool]:
+        """Around each piece of work, which is to be left undone when this gives False."""
+        began = time.monotonic()
+        yield not self.passed()
+        self._longest = max(self._longest, time.monotonic() - began)
 
     def passed(self) -> bool:
-        """Whether another batch that takes as long as the longest so far would end too late."""
+        """Whether another step that takes as long as the longest so far would end too late."""
         return self._end is not None and time.monotonic() + self._longest > self._end

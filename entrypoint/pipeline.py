@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -109,7 +108,10 @@ class Pipeline:
                 else:
                     on_record(record)
 
-        (self._one_by_one if self._batch_size == 1 else self._in_batches)(media, write)
+        if self._batch_size == 1 and not self._lanes[0].device.on_gpu:
+            self._one_by_one(media, write)
+        else:
+            self._in_batches(media, write)
         for medium in crowded:
             if self._deadline.passed():
                 break
@@ -120,13 +122,14 @@ class Pipeline:
         free = self._free_lanes()
 
         def process(medium: Medium) -> None:
-            begun = time.monotonic()
-            prepared = self._prepare(medium)
-            if isinstance(prepared, _Ready):
-                with _taken(free) as lane:
-                    (prepared,) = self._look(lane, [prepared])
-            write(prepared)
-            self._deadline.took(time.monotonic() - begun)
+            with self._deadline.step() as in_time:
+                if not in_time:
+                    return
+                prepared = self._prepare(medium)
+                if isinstance(prepared, _Ready):
+                    with _taken(free) as lane:
+                        (prepared,) = self._look(lane, [prepared])
+                write(prepared)
 
         calls = BackgroundCalls(process, len(self._lanes), 0, most=len(self._lanes) * _READ_AHEAD)
         try:
@@ -145,13 +148,14 @@ class Pipeline:
         """Batches of one shape, with threads that decode before the lanes and threads that write behind them."""
         free = self._free_lanes()
 
-        def detect(turn: tuple[list[_Ready], float]) -> None:
-            batch, begun = turn
-            with _taken(free) as lane:
-                answers = self._look(lane, batch)
-            for answer in answers:
-                output.submit(answer, answer.weight)
-            self._deadline.took(time.monotonic() - begun)
+        def detect(batch: list[_Ready]) -> None:
+            with self._deadline.step() as in_time:
+                if not in_time:
+                    return
+                with _taken(free) as lane:
+                    answers = self._look(lane, batch)
+                for answer in answers:
+                    output.submit(answer, answer.weight)
 
         output = BackgroundCalls(write, self._threads, self._waiting_bytes)
         lanes = BackgroundCalls(detect, len(self._lanes), self._waiting_bytes, most=len(self._lanes))
@@ -160,7 +164,7 @@ class Pipeline:
                 if isinstance(item, _Answer):
                     output.submit(item, item.weight)
                 else:
-                    lanes.submit((item, time.monotonic()), sum(ready.weight for ready in item))
+                    lanes.submit(item, sum(ready.weight for ready in item))
             lanes.close()
             output.close()
         except BaseException:

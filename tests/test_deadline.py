@@ -18,16 +18,18 @@ def test_without_a_budget_time_never_ends() -> None:
     assert not Deadline(None, 0, 1_000_000).passed()
 
 
-def test_a_batch_that_would_end_too_late_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_would_end_too_late_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     deadline = Deadline(20, 100, records=0)
-    for now in (103, 106, 109, 112, 115):  # noqa: B007 - what the clock shows
-        assert not deadline.passed()
-        deadline.took(3)
-    deadline.took(1)
+    for now in (103, 106, 109, 112):  # what the clock shows
+        with deadline.step() as in_time:
+            assert in_time
+            now += 3
     now = 117
-    assert deadline.passed()  # a batch took 3 seconds; one more and a second to spare is too much
+    assert deadline.passed()  # a step took 3 seconds; one more and a second to spare is too much
+    with deadline.step() as in_time:
+        assert not in_time
 
 
 def test_more_records_need_more_time_to_end() -> None:
