@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import click
 
-from entrypoint import __version__, log, memory, signals
+from entrypoint import __version__, limits, log, memory, signals
 from entrypoint.errors import ResourceError, UsageError, YoloBacError
 from entrypoint.log import LOG, LOG_FORMATS, LogFormat
 from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
@@ -315,6 +315,7 @@ def quiet_libraries() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     # Threads that wait for others spin on OpenMP's default; where CPUs are shared that made images ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", str(limits.threads()))
 
 
 @contextmanager
@@ -342,7 +343,7 @@ def main() -> None:
         command(prog_name="yolo-bac")
     except SystemExit as end:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):  # nobody listens any more
+            with suppress(OSError, ValueError):  # nobody listens any more
                 stream.flush()
         # Everything is on disk, and taking PyTorch apart takes a quarter of a second.
         os._exit(end.code if isinstance(end.code, int) else bool(end.code))

@@ -84,6 +84,13 @@ class Detector:
         """`model.head.Detect.decode` with the least confidence that is wanted."""
         return self._head.decode(maps, self.conf_thres)
 
+    @torch.inference_mode()
+    def all_finite(self, image: NDArray[np.uint8]) -> bool:
+        """Whether the network's values for an image (HWC uint8 BGR) can all be told from infinity."""
+        pixels = self.letterbox(image.shape[1], image.shape[0]).apply(image)
+        with self.device.queue():
+            return all(bool(level.isfinite().all()) for level in self.engine.maps(self.engine.upload([pixels])))
+
     def select(self, rows: NDArray[np.float32], letterbox: Letterbox) -> Detections:
         """Detections among an image's predictions, in pixels of its original."""
         found = select(rows, self._options.nms)

@@ -57,7 +57,11 @@ class Device:
         try:
             network.to(device=self.torch_device, dtype=self.dtype)
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if self.on_gpu:
+                torch.cuda.synchronize(self.torch_device)  # other streams do not wait for this one
         except RuntimeError as error:
+            if not self.on_gpu:
+                raise
             raise ResourceError(
                 f"the network cannot be placed on {self.torch_device}: {str(error).splitlines()[0]}; free its memory, "
                 "choose a smaller model, or run with --device cpu"

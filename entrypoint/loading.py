@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
+import numpy as np
 import torch
 
 from entrypoint import limits, memory
@@ -12,7 +13,7 @@ from entrypoint.detector import Detector, DetectorOptions
 from entrypoint.device import Device, is_out_of_memory
 from entrypoint.engines.base import Engine
 from entrypoint.engines.eager import TorchEngine
-from entrypoint.errors import UsageError
+from entrypoint.errors import ResourceError, UsageError
 from entrypoint.log import LOG
 from entrypoint.media.scan import Medium
 from entrypoint.model.network import Network
@@ -25,13 +26,15 @@ from entrypoint.weights.find import Weights
 
 # On a CPU a batch gains next to nothing; one by one, an image's result does not depend on what else is in the run.
 _BATCH_ON_CPU, _BATCH_ON_GPU = 1, 32
-_LEAST_LANE_BYTES = 16 << 20
+_LEAST_LANE_BYTES, _IMAGE_BYTES = 16 << 20, 40 << 20  # of the network's values; of a photograph on its way
 _LANES_A_GPU = 2  # one batch is computed while the next one travels
-# From so many images on, ONNX Runtime's start is paid for: 0.3 s, and about 15 ms an image less for the smallest model.
+# From so many images on, ONNX Runtime's start is paid for: 0.3 s, and some 10 ms an image less for the smallest model.
 _ONNX_PAYS_FROM = 16
-# With less memory than this to grow into, it is ONNX Runtime for any number: when memory is out it raises, where
-# oneDNN, which PyTorch computes with, may crash.
-_ONNX_SAFER_BELOW = 512 << 20
+# With a memory limit below this it is ONNX Runtime for any number: when memory is out it raises, where oneDNN, which
+# PyTorch computes with, may crash. Unless the network is large: while the graph is made its weights are there many times.
+_ONNX_SAFER_BELOW = 1 << 30
+_ONNX_BASE_BYTES, _ONNX_GROWTH = memory.LEAST_BYTES - (64 << 20), 4
+_MOST_DIFFERENCE = 0.01  # between the engines, of logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,12 @@ def load(weights: Weights, devices: Sequence[Device], settings: Settings, media:
             LOG.warning("--half: running in FP32%s", "; it needs a GPU" * on_cpu)
         if on_cpu:
             lanes_each = min(lanes_each, lanes_that_fit(detectors[0]))
+            torch.set_num_threads(limits.threads() // lanes_each)
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
         fitting = [detector.device.batch_size(detector.try_one, most, lanes_each) for detector in detectors]
         return Loaded(checkpoint.names, tuple(detectors) * lanes_each, settings.batch_size or min(fitting))
+    except ResourceError:
+        raise
     except Exception as error:
         if any(map(is_out_of_memory, _causes(error))):
             size = " × ".join(map(str, settings.imgsz))
@@ -90,18 +96,49 @@ def shares_of_cpu(images: int) -> tuple[int, int]:
 
 
 def _cpu_engine(network: Network, device: Device, settings: Settings, images: int, threads: int) -> Engine:
-    if settings.engine == "torch" or (settings.engine == "auto" and images < _ONNX_PAYS_FROM and not _is_tight()):
+    """ONNX Runtime where it was asked for, or pays and is right; else PyTorch."""
+    if settings.engine == "torch" or (settings.engine == "auto" and not onnx_pays(network, images)):
         return TorchEngine(network, device)
     from entrypoint.engines.graph import NotExpressibleError
     from entrypoint.engines.ort import OnnxEngine  # not for a run that does not need it
 
     try:
-        return OnnxEngine(network, threads)
+        # Lanes of several threads share the helpers of one pool, so it has all.
+        engine = OnnxEngine(network, 1 if threads == 1 else limits.threads())
+        fault = _disagreement(engine, network)
     except NotExpressibleError as error:
-        if settings.engine == "onnx":
-            raise UsageError(f"--engine onnx does not run the {error} of these weights; use --engine torch") from None
-        LOG.info("--engine onnx does not run the %s of these weights: running in PyTorch", error)
-        return TorchEngine(network, device)
+        fault = f"it has no word for the {error} of these weights"
+    except Exception as error:
+        if settings.engine == "onnx" and is_out_of_memory(error):
+            raise
+        fault = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    if not fault:
+        return engine
+    if settings.engine == "onnx":
+        raise UsageError(f"--engine onnx does not run these weights: {fault}; use --engine torch")
+    LOG.info("running in PyTorch, for ONNX Runtime does not run these weights: %s", fault)
+    return TorchEngine(network, device)
+
+
+def onnx_pays(network: Network, images: int) -> bool:
+    limit = limits.memory_limit()
+    if limit is None:
+        return images >= _ONNX_PAYS_FROM
+    weights = sum(values.nbytes for values in network.parameters())
+    fits = _ONNX_BASE_BYTES + _ONNX_GROWTH * weights < limit
+    return fits and (images >= _ONNX_PAYS_FROM or limit < _ONNX_SAFER_BELOW)
+
+
+@torch.inference_mode()
+def _disagreement(engine: Engine, network: Network) -> str | None:
+    """How an engine's maps of a small image differ from the network's own; None when they do not."""
+    height, width = 2 * network.stride, 3 * network.stride
+    image = np.linspace(0, 255, height * width * 3).astype(np.uint8).reshape(height, width, 3)
+    pixels = engine.upload([image])
+    for ours, theirs in zip(engine.maps(pixels), network(pixels), strict=True):
+        if ours.shape != theirs.shape or not ours.allclose(theirs, atol=_MOST_DIFFERENCE, equal_nan=True):
+            return "it computes something else"
+    return None
 
 
 def lanes_that_fit(detector: Detector) -> int:
@@ -111,12 +148,7 @@ def lanes_that_fit(detector: Detector) -> int:
         return limits.threads()
     detector.try_one()
     after = memory.room() or 0
-    return max(1, 1 + after // max(before - after, _LEAST_LANE_BYTES))
-
-
-def _is_tight() -> bool:
-    room = memory.room()
-    return room is not None and room < _ONNX_SAFER_BELOW
+    return max(1, 1 + after // (max(before - after, _LEAST_LANE_BYTES) + _IMAGE_BYTES))
 
 
 def gpu_engines(
@@ -127,10 +159,11 @@ def gpu_engines(
     if not devices[0].half:
         return [TorchEngine(replica, device) for replica, device in zip(replicas, devices, strict=True)]
     plain = [replace(device, half=False) for device in devices]
+    usual = replace(options, nms=NmsOptions())
     full = TorchEngine(copy.deepcopy(network), plain[0])
     engines = [TorchEngine(replica, device) for replica, device in zip(replicas, devices, strict=True)]
     for engine in engines:
-        fault = half_fault(Detector(full, network, options), Detector(engine, network, options), media)
+        fault = half_fault(Detector(full, network, usual), Detector(engine, network, usual), media)
         if fault:
             LOG.warning("%s: %s", engine.device.description, fault)
             return [full, *(TorchEngine(copy.deepcopy(full.network), device) for device in plain[1:])]

@@ -13,7 +13,8 @@ from entrypoint.errors import ResourceError, YoloBacError
 LEAST_BYTES = 420_000_000
 """What PyTorch, a small network and a small image need."""
 
-# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python.
+# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python,
+# CUDA's libraries.
 _WORDS = (
     "can't allocate memory",
     "could not create a",
@@ -22,6 +23,7 @@ _WORDS = (
     "out of memory",
     "bad_alloc",
     "can't start new thread",
+    "STATUS_ALLOC_FAILED",
 )
 _STATUS = Path("/proc/self/status")
 # Left free of the heap: the program's own code, which the kernel can read again from disk but had better not, and files

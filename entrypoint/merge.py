@@ -84,6 +84,8 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
         for writer in run_writers(Settings(save_csv=job.saves_csv), folder, job.names):
             writer.write((record for record, _ in _rows(database)), status.info)
     facts["merged"] = job.coverage
+    if ";" in job.engine:
+        LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)
     if job.repeats:
         LOG.warning("%s", job.repeats)
     gaps = job.gaps

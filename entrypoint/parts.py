@@ -116,7 +116,7 @@ class Job:
             first.status["weights"],
             first.count,
             _each(part.status["device"] for part in parts),
-            _each(part.status["engine"] for part in parts),
+            _each(part.status.get("engine", "torch") for part in parts),
             _each(part.status["source"] for part in parts),
             ignored,
         )

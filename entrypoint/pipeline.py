@@ -84,9 +84,10 @@ class Pipeline:
     ) -> None:
         """As many batches are under way at once as there are `lanes`; a detector may serve several of them.
 
-        `threads` decode, and as many write. `waiting_bytes` of decoded images may wait at each of four places: for
-        their turn, for company of their shape, for a lane, and to be written. Beside them, each thread holds the one it
-        works on, and each lane its batch.
+        On a CPU, in batches of one, a lane's thread does all there is to do for an image, and no other is held. Else
+        `threads` decode, and as many write; `waiting_bytes` of decoded images may wait at each of four places: for
+        their turn, for company of their shape, for a lane, and to be written. Beside them, each thread holds the one
+        it works on, and each lane its batch.
         """
         self._lanes, self._writers, self._store, self._names = lanes, writers, store, names
         self._batch_size, self._threads, self._waiting_bytes = batch_size, threads, waiting_bytes

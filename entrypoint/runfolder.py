@@ -3,9 +3,9 @@
 import errno
 import fcntl
 import hashlib
-import itertools
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +20,6 @@ _SCRATCH, _DOOMED = ".partial", ".partial.removed"
 # What another run may have left in a folder that --exist-ok takes over: none of it must pass for this run's.
 _RESULTS = (STATUS, "labels", "images", "crops", "predictions.json", "coco.json", "predictions.csv")
 _NAME_MAX = 255
-_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,10 @@ class RunFolder:
     def open(self, path: Path) -> Iterator[IO[bytes]]:
         """A file to write that becomes `path` when the block ends, and vanishes when it raises."""
         with _output_errors(path):
-            temporary = self.scratch / str(next(_NUMBERS))  # this run's alone: its folder is locked
+            temporary = self.scratch / secrets.token_hex(8)
+            file = temporary.open("xb")
             try:
-                with temporary.open("xb") as file:
+                with file:
                     yield file
                     os.fchmod(file.fileno(), 0o644)
                     if self._owner:

@@ -57,6 +57,7 @@ class Settings:
             "iou_thres": self.iou_thres,
             "max_det": self.max_det,
             "half": self.half,
+            "engine": self.engine,
             "classes": None if self.classes is None else list(self.classes),
             "agnostic_nms": self.agnostic_nms,
             "augment": self.augment,

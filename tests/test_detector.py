@@ -118,5 +118,14 @@ def test_selection(options: NmsOptions, classes: list[int]) -> None:
     assert (np.diff(found[:, 4]) <= 0).all()
 
 
+@pytest.mark.parametrize(("threshold", "found"), [(0, 1000), (1e-9, 1000), (0.25, 3), (1, 0)])
+def test_thresholds_from_end_to_end(threshold: float, found: int) -> None:
+    subject = detector(nms=NmsOptions(threshold, 1.0))
+    image = scene()
+    (outcome,) = detect(subject, subject.letterbox(image.shape[1], image.shape[0]), [image])
+    assert isinstance(outcome, Detections)
+    assert len(outcome) >= 3 if found == 3 else len(outcome) == found
+
+
 def test_boxes_are_corners_and_confidence_the_product() -> None:
     assert select(rows(CAT), NmsOptions())[0].tolist() == pytest.approx([40, 40, 60, 60, 0.81, 0])

@@ -63,7 +63,8 @@ def test_layers_are_the_same_as_onnx(oracle: Any, tmp_path: Path, case: str) -> 
         nn.Mish(),
         nn.Sigmoid(),
         nn.Identity(),
-        nn.Upsample(scale_factor=1.5, mode="nearest"),
+        nn.Upsample(scale_factor=3.0, mode="nearest"),
+        nn.Upsample(scale_factor=1.5, mode="bilinear"),
         nn.Upsample(scale_factor=2.0, mode="bilinear"),
         nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True),
         nn.MaxPool2d((5, 5), (1, 1), (2, 2), (1, 1)),
@@ -88,17 +89,23 @@ def test_sources_that_are_not_the_layer_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [Contract(2), nn.MaxPool2d((3, 3), (2, 2), ceil_mode=True), nn.MultiheadAttention(16, 2)], ids=str
+    ("layer", "name"),
+    [
+        (Contract(2), "Contract"),
+        (nn.MaxPool2d((3, 3), (2, 2), ceil_mode=True), "MaxPool2d with ceil_mode"),
+        (nn.MultiheadAttention(16, 2), "MultiheadAttention"),
+        (nn.Upsample(scale_factor=1.2), "Upsample by 1.2"),
+    ],
 )
-def test_what_onnx_is_not_given_is_named(layer: nn.Module) -> None:
-    with pytest.raises(NotExpressibleError):
+def test_what_onnx_is_not_given_is_named(layer: nn.Module, name: str) -> None:
+    with pytest.raises(NotExpressibleError, match=name):
         onnx_model(network_of(layer, 16))
 
 
 @pytest.mark.parametrize("case", ["C3TR", "TransformerBlock with a convolution"])
 def test_transformers_are_not_given_to_onnx(oracle: Any, tmp_path: Path, case: str) -> None:
     layer = built(shake(CASES[case](oracle)), oracle, tmp_path / "layer")
-    with pytest.raises(NotExpressibleError):
+    with pytest.raises(NotExpressibleError, match="TransformerBlock"):
         onnx_model(network_of(layer, 32))
 
 

@@ -1,16 +1,23 @@
 """Which engine runs: by the number of images, by memory, by what the network is made of, by the user's word."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from entrypoint import limits, loading, memory
+from entrypoint.engines.ort import OnnxEngine
+from entrypoint.model.head import Detect
+from entrypoint.model.network import Network
 from entrypoint.samples import DEMO_SCENES
 from tests.classic import save_classic, tiny_model, tiny_names
-from tests.conftest import Ended
+from tests.conftest import ROOT, Ended
 
 Run = Callable[..., Ended]
 
@@ -44,15 +51,68 @@ def test_many_images_are_worth_a_graph_and_every_shard_of_them_knows(yolo_bac: R
     assert engine_of(tmp_path / "shards" / "part-1-of-7") == "onnx"
 
 
-def test_little_memory_is_onnx_runtime_s(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "guard", lambda: None)  # of this process, that runs other tests
-    monkeypatch.setattr(memory, "room", lambda: 300 << 20)
-    yolo_bac("--demo", "--project", tmp_path)
-    assert engine_of(tmp_path / "exp") == "onnx"
+@pytest.mark.parametrize(
+    ("megabytes", "parameters", "images", "engine"),
+    [
+        (600, 1, 2, "onnx"),  # little memory is ONNX Runtime's
+        (600, 100, 2, "torch"),  # but not for a network whose graph does not fit
+        (600, 100, 2000, "torch"),
+        (4000, 100, 2, "torch"),
+        (4000, 100, 2000, "onnx"),
+    ],
+)
+def test_memory_has_a_say(
+    monkeypatch: pytest.MonkeyPatch, megabytes: int, parameters: int, images: int, engine: str
+) -> None:
+    monkeypatch.setattr(limits, "memory_limit", lambda: megabytes * 1_000_000)
+    head = Detect(nn.ModuleList(), torch.ones(1, 1, 2), torch.tensor([8.0]), 1)
+    network = Network([nn.Linear(1000, 250 * parameters, device="meta")], head, [], 32)
+    assert ("onnx" if loading.onnx_pays(network, images) else "torch") == engine
+
+
+def test_an_engine_that_does_not_fit_or_is_wrong_gives_way(
+    yolo_bac: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = OnnxEngine.maps
+    for fault, maps in (
+        ("no memory", lambda self, pixels: (_ for _ in ()).throw(MemoryError("no memory"))),
+        ("it computes something else", lambda self, pixels: [level + 1 for level in honest(self, pixels)]),
+        ("it computes something else", lambda self, pixels: [level[..., :1] for level in honest(self, pixels)]),
+        ("Non-zero status code", lambda self, pixels: (_ for _ in ()).throw(RuntimeError("Non-zero status code"))),
+    ):
+        monkeypatch.setattr(OnnxEngine, "maps", maps)
+        ended = yolo_bac("--demo", "--source", many, "--project", tmp_path / fault, "--no-resume")
+        assert ended.code == 0 and fault in ended.stderr
+        assert engine_of(tmp_path / fault / "exp") == "torch"
+    ended = yolo_bac("--demo", "--project", tmp_path / "asked", "--engine", "onnx")
+    assert ended.code == 2 and "--engine onnx does not run these weights" in ended.stderr.splitlines()[0]
+
+
+FRESH_THREAD = """
+import threading, torch
+from entrypoint.device import Device
+from entrypoint.engines.eager import TorchEngine
+from entrypoint.samples import DEMO_WEIGHTS
+from entrypoint.weights.checkpoint import load_checkpoint
+torch.set_num_threads(1)
+engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).network, Device(torch.device("cpu")))
+thread = threading.Thread(target=lambda: engine.maps(torch.zeros(1, 3, 320, 320)))
+thread.start()
+thread.join()
+print(sum(1 for _ in __import__("pathlib").Path("/proc/self/task").iterdir()))
+"""
+
+
+def test_a_lane_s_thread_starts_no_others() -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "32"}
+    ended = subprocess.run(
+        [sys.executable, "-c", FRESH_THREAD], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
+    assert int(ended.stdout) < 16
 
 
 def test_lanes_are_what_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = iter([400 << 20, 300 << 20])
+    rooms = iter([600 << 20, 500 << 20])
 
     class Hungry:
         def try_one(self) -> None:

@@ -148,6 +148,17 @@ def test_nothing_to_merge_is_said(yolo_bac: Run, tmp_path: Path, content: str | 
     assert "no part of a run" in ended.stderr
 
 
+def test_parts_of_different_engines_are_merged_with_a_warning(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    parts = run_shards(yolo_bac, source, tmp_path / "parts", 2)
+    path = parts[0] / "status.json"
+    path.write_text(json.dumps(status(parts[0]) | {"engine": "onnx"}))
+    ended = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)
+    assert "different engines (onnx; torch)" in ended.stderr
+    path.write_text(json.dumps({key: value for key, value in status(parts[0]).items() if key != "engine"}))
+    again = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)  # of a version that had one engine
+    assert again.code == ended.code and "engines" not in again.stderr
+
+
 def test_a_hostile_record_writes_nowhere_else(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
     (part,) = run_shards(yolo_bac, source, tmp_path / "out", 1)
     evil = {"file": "../../../evil", "width": 1, "height": 1, "detections": [], "failure": None}

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,18 @@ def test_half_precision_finds_the_same_boxes(network: Network, media: list[Mediu
 def test_an_overflow_is_noticed(network: Network, media: list[Medium]) -> None:
     wild = overflowing(network)
     fault = half_fault(detector(wild, FULL), detector(wild, HALF), media)
-    assert fault is not None and "half precision loses" in fault
+    assert fault == "half precision overflows"
+
+
+def test_boxes_that_are_lost_are_counted(network: Network, media: list[Medium]) -> None:
+    blind = copy.deepcopy(network)
+    for conv in blind.head.convs:
+        assert isinstance(conv, torch.nn.Conv2d) and conv.bias is not None
+        conv.bias.sub_(20)
+    fault = half_fault(detector(network, FULL), detector(blind, HALF), media)
+    assert fault is not None
+    lost, sure = map(int, re.findall(r"\d+", fault))
+    assert lost == sure > 4
 
 
 def test_an_empty_source_is_no_fault(network: Network) -> None:
@@ -81,7 +93,7 @@ def test_replicas_run_in_half_precision_or_all_in_full_and_say_so(
     reference = detector(original, FULL)
     engines = gpu_engines(original, [HALF, HALF], OPTIONS, media)
     assert [engine.device.half for engine in engines] == [not faulty] * 2
-    assert ("half precision loses" in caplog.text) == faulty
+    assert ("half precision overflows" in caplog.text) == faulty
     assert engines[0].network is not engines[1].network
     pixels = [np.full((320, 320, 3), 90, np.uint8)]
     for engine in engines:

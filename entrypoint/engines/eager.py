@@ -25,4 +25,5 @@ class TorchEngine(Engine):
         return self.device.upload(images, torch.channels_last)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
+        torch.get_num_threads()  # on a new thread, oneDNN hears of the number set only from this
         return self.network(pixels)  # type: ignore[no-any-return]

@@ -11,6 +11,7 @@ from google.protobuf.message import EncodeError
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, fx, nn
 
+from entrypoint.model import layers
 from entrypoint.model.network import Network
 
 INPUT = "pixels"
@@ -35,7 +36,7 @@ def onnx_model(network: Network) -> bytes:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, tuple(_LAYERS)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (*_LAYERS, *_UNTRANSLATED)) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Graph:
@@ -172,6 +173,8 @@ def _max_pool(graph: _Graph, layer: Any, source: str, output: str) -> None:
 
 def _upsample(graph: _Graph, layer: Any, source: str, output: str) -> None:
     scales = graph.constant(f"{output}_scales", torch.tensor([1, 1, layer.scale_factor, layer.scale_factor]))
+    if layer.mode == "nearest" and layer.scale_factor % 1:  # ONNX Runtime and PyTorch round differently
+        raise NotExpressibleError(f"Upsample by {layer.scale_factor:g}")
     how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
     if layer.mode == "bilinear":
         corners = "align_corners" if layer.align_corners else "half_pixel"
@@ -238,6 +241,7 @@ _LAYERS: dict[type[nn.Module], Callable[[_Graph, Any, str, str], None]] = {
     nn.Upsample: _upsample,
     nn.ZeroPad2d: _zero_pad,
 }
+_UNTRANSLATED = (layers.Contract, layers.Expand, layers.TransformerBlock)
 _FUNCTIONS: dict[Callable[..., Any], Callable[[_Graph, fx.Node], None]] = {
     operator.add: _of_two("Add"),
     operator.mul: _of_two("Mul"),

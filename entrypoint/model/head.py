@@ -11,6 +11,13 @@ from torch import Tensor, nn
 _ROUNDING = 0.01  # of logits in FP16, and more
 
 
+def _logit(share: float) -> float:
+    """What a sigmoid makes `share` of."""
+    if not 0 < share < 1:
+        return math.copysign(math.inf, share - 0.5)
+    return math.log(share / (1 - share))
+
+
 class Detect(nn.Module):
     """One 1×1 convolution a level, and what its outputs mean.
 
@@ -35,7 +42,7 @@ class Detect(nn.Module):
         Gives the image of each in its batch, (n,), and x, y centre, width, height in pixels of the network's input,
         objectness and class scores in [0, 1], (n, 5 + classes); an image's by level, anchor, row, column.
         """
-        least = math.log(threshold / (1 - threshold)) - _ROUNDING if 0 < threshold < 1 else threshold * math.inf
+        least = _logit(threshold) - _ROUNDING
         found = [self._above(raw, least) for raw in maps if raw is not None]
         levels = [level for level, raw in enumerate(maps) if raw is not None]
         level = np.repeat(levels, [len(places) for places, _ in found])

@@ -144,7 +144,10 @@ def _conv(part: Part) -> nn.Module:
         bias: Tensor | None = conv.bias
         conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1), requires_grad=False)
         conv.bias = _parameter(shift if bias is None else shift + bias * scale)
-    return layers.Conv(conv, _build(part, "act") if part.has("act") else nn.Identity())
+    act = _build(part, "act") if part.has("act") else nn.Identity()
+    if isinstance(act, (nn.SiLU, nn.Hardswish, nn.Mish, nn.ReLU, nn.LeakyReLU)):
+        act.inplace = True  # nobody else reads what the convolution gives
+    return layers.Conv(conv, act)
 
 
 def _bottleneck(part: Part) -> nn.Module:
@@ -295,14 +298,12 @@ _BUILDERS: dict[str, Callable[[Part], nn.Module]] = {
     "models.common.Contract": _gain(layers.Contract),
     "models.common.Expand": _gain(layers.Expand),
     "models.common.Concat": lambda part: layers.Concat(part.number("d", 1)),
-    **dict.fromkeys((f"{_NN}activation.SiLU", "utils.activations.SiLU"), lambda _: nn.SiLU(inplace=True)),
-    **dict.fromkeys(
-        (f"{_NN}activation.Hardswish", "utils.activations.Hardswish"), lambda _: nn.Hardswish(inplace=True)
-    ),
-    **dict.fromkeys((f"{_NN}activation.Mish", "utils.activations.Mish"), lambda _: nn.Mish(inplace=True)),
-    f"{_NN}activation.ReLU": lambda _: nn.ReLU(inplace=True),
-    f"{_NN}activation.ReLU6": lambda _: nn.ReLU6(inplace=True),
-    f"{_NN}activation.LeakyReLU": lambda part: nn.LeakyReLU(part.real("negative_slope", 0.01), inplace=True),
+    **dict.fromkeys((f"{_NN}activation.SiLU", "utils.activations.SiLU"), lambda _: nn.SiLU()),
+    **dict.fromkeys((f"{_NN}activation.Hardswish", "utils.activations.Hardswish"), lambda _: nn.Hardswish()),
+    **dict.fromkeys((f"{_NN}activation.Mish", "utils.activations.Mish"), lambda _: nn.Mish()),
+    f"{_NN}activation.ReLU": lambda _: nn.ReLU(),
+    f"{_NN}activation.ReLU6": lambda _: nn.ReLU6(),
+    f"{_NN}activation.LeakyReLU": lambda part: nn.LeakyReLU(part.real("negative_slope", 0.01)),
     f"{_NN}activation.Sigmoid": lambda _: nn.Sigmoid(),
     f"{_NN}activation.MultiheadAttention": _attention,
     f"{_NN}batchnorm.BatchNorm2d": _batch_norm,

@@ -83,7 +83,9 @@ class Bench:
         work.job(lanes=still)  # what it replays from now on
         measured: dict[str, Callable[[], Span]] = {
             "network alone": lambda: stages.forward(batches, len(loaded.lanes), loaded.batch_size, len(work.media)),
-            "network alone, one at a time": lambda: stages.forward(alone, 1, loaded.batch_size, len(work.media)),
+            "network alone, one at a time": lambda: self._with_all_cores(
+                lambda: stages.forward(alone, 1, loaded.batch_size, len(work.media))
+            ),
             "whole job": work.job,
             "whole job, --nosave": lambda: work.job(nosave=True),
             "job without network": lambda: work.job(lanes=still),
@@ -112,6 +114,13 @@ class Bench:
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, self._work.media[:1])
         torch.set_num_threads(self._threads)
         return stages.uploaded(loaded, self._images)
+
+    def _with_all_cores(self, measure: Callable[[], Span]) -> Span:
+        torch.set_num_threads(limits.threads())
+        try:
+            return measure()
+        finally:
+            torch.set_num_threads(self._threads)
 
     def _bound(self, network: Span, rest: Span) -> str:
         cores = limits.cpu_limit()
