@@ -31,7 +31,8 @@ _LANES_A_GPU = 2  # one batch is computed while the next one travels
 # From so many images on, ONNX Runtime's start is paid for: 0.3 s, and some 10 ms an image less for the smallest model.
 _ONNX_PAYS_FROM = 16
 # With a memory limit below this it is ONNX Runtime for any number: when memory is out it raises, where oneDNN, which
-# PyTorch computes with, may crash. Unless the network is large: while the graph is made its weights are there many times.
+# PyTorch computes with, may crash. Unless the network is large: while its graph is made, its weights are there many
+# times.
 _ONNX_SAFER_BELOW = 1 << 30
 _ONNX_BASE_BYTES, _ONNX_GROWTH = memory.LEAST_BYTES - (64 << 20), 4
 _MOST_DIFFERENCE = 0.01  # between the engines, of logits
