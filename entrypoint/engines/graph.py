@@ -111,36 +111,26 @@ def _both_ends(padding: Any) -> list[int]:
     return [*padding, *padding]
 
 
-def _weights(graph: _Graph, layer: nn.Conv2d | nn.ConvTranspose2d, source: str, output: str) -> list[str]:
-    names = [source, graph.constant(f"{output}_weight", layer.weight)]
-    return names if layer.bias is None else [*names, graph.constant(f"{output}_bias", layer.bias)]
+def _convolution(kind: str, *more: str) -> Callable[[_Graph, Any, str, str], None]:
+    """Conv2d or ConvTranspose2d; `more` are attributes of the same name on both sides."""
 
+    def translate(graph: _Graph, layer: Any, source: str, output: str) -> None:
+        inputs = [source, graph.constant(f"{output}_weight", layer.weight)]
+        if layer.bias is not None:
+            inputs.append(graph.constant(f"{output}_bias", layer.bias))
+        graph.step(
+            kind,
+            inputs,
+            output,
+            kernel_shape=layer.kernel_size,
+            strides=layer.stride,
+            pads=_both_ends(layer.padding),
+            dilations=layer.dilation,
+            group=layer.groups,
+            **{name: getattr(layer, name) for name in more},
+        )
 
-def _conv(graph: _Graph, layer: Any, source: str, output: str) -> None:
-    graph.step(
-        "Conv",
-        _weights(graph, layer, source, output),
-        output,
-        kernel_shape=layer.kernel_size,
-        strides=layer.stride,
-        pads=_both_ends(layer.padding),
-        dilations=layer.dilation,
-        group=layer.groups,
-    )
-
-
-def _conv_transpose(graph: _Graph, layer: Any, source: str, output: str) -> None:
-    graph.step(
-        "ConvTranspose",
-        _weights(graph, layer, source, output),
-        output,
-        kernel_shape=layer.kernel_size,
-        strides=layer.stride,
-        pads=_both_ends(layer.padding),
-        output_padding=layer.output_padding,
-        dilations=layer.dilation,
-        group=layer.groups,
-    )
+    return translate
 
 
 def _silu(graph: _Graph, layer: Any, source: str, output: str) -> None:
@@ -227,8 +217,8 @@ def _of_two(kind: str) -> Callable[[_Graph, fx.Node], None]:
 
 _ONNX_NAMES = {"negative_slope": "alpha"}
 _LAYERS: dict[type[nn.Module], Callable[[_Graph, Any, str, str], None]] = {
-    nn.Conv2d: _conv,
-    nn.ConvTranspose2d: _conv_transpose,
+    nn.Conv2d: _convolution("Conv"),
+    nn.ConvTranspose2d: _convolution("ConvTranspose", "output_padding"),
     nn.SiLU: _silu,
     nn.Mish: _mish,
     nn.ReLU: _plainly("Relu"),
