@@ -186,7 +186,7 @@ _PROJECT = click.option(
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What computes the network on a CPU: auto is ONNX Runtime unless the images are few.",
+    help="What computes the network on a CPU: auto is ONNX Runtime unless it cannot run these weights.",
 )
 @click.option(
     "--batch-size",

@@ -28,12 +28,7 @@ from entrypoint.weights.find import Weights
 _BATCH_ON_CPU, _BATCH_ON_GPU = 1, 32
 _LEAST_LANE_BYTES, _IMAGE_BYTES = 16 << 20, 40 << 20  # of the network's values; of a photograph on its way
 _LANES_A_GPU = 2  # one batch is computed while the next one travels
-# From so many images on, ONNX Runtime's start is paid for: 0.3 s, and some 10 ms an image less for the smallest model.
-_ONNX_PAYS_FROM = 16
-# With a memory limit below this it is ONNX Runtime for any number: when memory is out it raises, where oneDNN, which
-# PyTorch computes with, may crash. Unless the network is large: while its graph is made, its weights are there many
-# times.
-_ONNX_SAFER_BELOW = 1 << 30
+# While a network's graph is made, its weights are there many times.
 _ONNX_BASE_BYTES, _ONNX_GROWTH = memory.LEAST_BYTES - (64 << 20), 4
 _MOST_DIFFERENCE = 0.01  # between the engines, of logits
 
@@ -66,7 +61,7 @@ def load(weights: Weights, devices: Sequence[Device], settings: Settings, media:
         checkpoint = load_checkpoint(weights.path)
         options = _options(checkpoint, settings)
         if on_cpu:
-            engines: Sequence[Engine] = [_cpu_engine(checkpoint.network, devices[0], settings, len(media), threads)]
+            engines: Sequence[Engine] = [_cpu_engine(checkpoint.network, devices[0], settings, threads)]
         else:
             engines = gpu_engines(checkpoint.network, devices, options, media)
         detectors = [Detector(engine, checkpoint.network, options) for engine in engines]
@@ -96,9 +91,13 @@ def shares_of_cpu(images: int) -> tuple[int, int]:
     return lanes, threads // lanes
 
 
-def _cpu_engine(network: Network, device: Device, settings: Settings, images: int, threads: int) -> Engine:
-    """ONNX Runtime where it was asked for, or pays and is right; else PyTorch."""
-    if settings.engine == "torch" or (settings.engine == "auto" and not onnx_pays(network, images)):
+def _cpu_engine(network: Network, device: Device, settings: Settings, threads: int) -> Engine:
+    """ONNX Runtime, where it fits and computes what the network does; else, or where asked for, PyTorch.
+
+    It pays from some ten images on, and costs fewer 0.1 s. That is no reason to choose by their number: what one part
+    of a job finds would then differ, in its last digits, from what the whole job finds.
+    """
+    if settings.engine == "torch" or (settings.engine == "auto" and not graph_fits(network)):
         return TorchEngine(network, device)
     from entrypoint.engines.graph import NotExpressibleError
     from entrypoint.engines.ort import OnnxEngine  # not for a run that does not need it
@@ -121,13 +120,11 @@ def _cpu_engine(network: Network, device: Device, settings: Settings, images: in
     return TorchEngine(network, device)
 
 
-def onnx_pays(network: Network, images: int) -> bool:
+def graph_fits(network: Network) -> bool:
+    """Whether a memory limit has room to make a graph of the network; by nothing that varies between runs."""
     limit = limits.memory_limit()
-    if limit is None:
-        return images >= _ONNX_PAYS_FROM
     weights = sum(values.nbytes for values in network.parameters())
-    fits = _ONNX_BASE_BYTES + _ONNX_GROWTH * weights < limit
-    return fits and (images >= _ONNX_PAYS_FROM or limit < _ONNX_SAFER_BELOW)
+    return limit is None or _ONNX_BASE_BYTES + _ONNX_GROWTH * weights < limit
 
 
 @torch.inference_mode()

@@ -42,32 +42,21 @@ def test_the_engine_asked_for_runs(yolo_bac: Run, tmp_path: Path, engine: str) -
     assert engine_of(tmp_path / "exp") == engine
 
 
-def test_many_images_are_worth_a_graph_and_every_shard_of_them_knows(yolo_bac: Run, many: Path, tmp_path: Path) -> None:
-    yolo_bac("--demo", "--project", tmp_path)
-    assert engine_of(tmp_path / "exp") == "torch"
-    yolo_bac("--demo", "--project", tmp_path, "--source", many)
-    assert engine_of(tmp_path / "exp2") == "onnx"
-    yolo_bac("--demo", "--project", tmp_path, "--source", many, "--shard", "1/7", "--name", "shards")
-    assert engine_of(tmp_path / "shards" / "part-1-of-7") == "onnx"
+def test_the_engine_does_not_depend_on_how_many_images_a_part_has(yolo_bac: Run, many: Path, tmp_path: Path) -> None:
+    for source in ([], ["--source", many], ["--source", many, "--shard", "1/7"], ["--source", many / "1.png"]):
+        yolo_bac("--demo", "--project", tmp_path / str(len(source)), "--exist-ok", *source)
+        (status,) = (tmp_path / str(len(source))).rglob("status.json")
+        assert engine_of(status.parent) == "onnx"
 
 
-@pytest.mark.parametrize(
-    ("megabytes", "parameters", "images", "engine"),
-    [
-        (600, 1, 2, "onnx"),  # little memory is ONNX Runtime's
-        (600, 100, 2, "torch"),  # but not for a network whose graph does not fit
-        (600, 100, 2000, "torch"),
-        (4000, 100, 2, "torch"),
-        (4000, 100, 2000, "onnx"),
-    ],
-)
-def test_memory_has_a_say(
-    monkeypatch: pytest.MonkeyPatch, megabytes: int, parameters: int, images: int, engine: str
+@pytest.mark.parametrize(("megabytes", "weights", "fits"), [(600, 1, True), (600, 100, False), (4000, 100, True)])
+def test_a_graph_is_made_where_memory_has_room(
+    monkeypatch: pytest.MonkeyPatch, megabytes: int, weights: int, fits: bool
 ) -> None:
     monkeypatch.setattr(limits, "memory_limit", lambda: megabytes * 1_000_000)
     head = Detect(nn.ModuleList(), torch.ones(1, 1, 2), torch.tensor([8.0]), 1)
-    network = Network([nn.Linear(1000, 250 * parameters, device="meta")], head, [], 32)
-    assert ("onnx" if loading.onnx_pays(network, images) else "torch") == engine
+    network = Network([nn.Linear(1000, 250 * weights, device="meta")], head, [], 32)  # so many megabytes
+    assert loading.graph_fits(network) == fits
 
 
 def test_an_engine_that_does_not_fit_or_is_wrong_gives_way(
