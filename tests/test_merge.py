@@ -150,13 +150,14 @@ def test_nothing_to_merge_is_said(yolo_bac: Run, tmp_path: Path, content: str | 
 
 def test_parts_of_different_engines_are_merged_with_a_warning(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
     parts = run_shards(yolo_bac, source, tmp_path / "parts", 2)
-    path = parts[0] / "status.json"
-    path.write_text(json.dumps(status(parts[0]) | {"engine": "onnx"}))
-    ended = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)
-    assert "different engines (onnx; torch)" in ended.stderr
-    path.write_text(json.dumps({key: value for key, value in status(parts[0]).items() if key != "engine"}))
-    again = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)  # of a version that had one engine
-    assert again.code == ended.code and "engines" not in again.stderr
+    for engines, warned in ((("torch", "onnx"), True), ((None, None), False), (("onnx", "onnx"), False)):
+        for part, engine in zip(parts, engines, strict=True):  # a version that had but one did not name it
+            path = part / "status.json"
+            kept = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "engine"}
+            path.write_text(json.dumps(kept | ({"engine": engine} if engine else {})))
+        ended = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)
+        assert ended.code == 5  # the source has an image that fails
+        assert ("different engines (onnx; torch)" in ended.stderr) == warned
 
 
 def test_a_hostile_record_writes_nowhere_else(yolo_bac: Run, source: Path, tmp_path: Path) -> None:

@@ -133,26 +133,35 @@ class Bench:
         return f"bounded by {who}: it has {max(share, 1 - share):.0%} of the cores' work"
 
     def scaling(self) -> dict[str, Any]:
-        """The job without its network on fewer cores."""
+        """The job without its network on fewer cores, with and without annotated images."""
         mine = sorted(os.sched_getaffinity(0))
         counts = [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= min(len(mine), limits.cpu_limit())]
-        taken: dict[int, list[Span]] = {count: [] for count in counts}
         still = {count: replaying(self._work.loaded.lanes, count) for count in counts}
+        taken: dict[tuple[int, bool], list[Span]] = {
+            (count, nosave): [] for count in counts for nosave in (False, True)
+        }
         for round_number in range(self._rounds + 1):
-            for count in counts:
+            for count, nosave in taken:
                 os.sched_setaffinity(0, mine[:count])
                 try:
-                    span = self._work.job(lanes=still[count], threads=count)
+                    span = self._work.job(lanes=still[count], threads=count, nosave=nosave)
                 finally:
                     os.sched_setaffinity(0, mine)
                 if round_number:  # the first one learns what to replay
-                    taken[count].append(span)
-        click.echo("\nThe job without network, on so many cores: images/s, core-ms an image")
-        figures = {}
-        for count, spans in taken.items():
-            span = median(spans)
-            figures[str(count)] = {"images_per_second": 1e3 / span.wall, "core_ms": span.cpu}
-            click.echo(f"  {count:3}{1e3 / span.wall:10.0f}{span.cpu:10.2f}")
+                    taken[count, nosave].append(span)
+        click.echo("\nThe job without network, on so many cores: images/s, core-ms an image; the same with --nosave")
+        figures: dict[str, Any] = {}
+        for count in counts:
+            full, records = median(taken[count, False]), median(taken[count, True])
+            figures[str(count)] = {
+                "images_per_second": 1e3 / full.wall,
+                "core_ms": full.cpu,
+                "nosave_images_per_second": 1e3 / records.wall,
+                "nosave_core_ms": records.cpu,
+            }
+            click.echo(
+                f"  {count:3}{1e3 / full.wall:10.0f}{full.cpu:10.2f}{1e3 / records.wall:12.0f}{records.cpu:10.2f}"
+            )
         return figures
 
     def start(self) -> dict[str, Any]:
