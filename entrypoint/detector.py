@@ -76,11 +76,11 @@ class Detector:
             if self._options.augment:
                 found = augmented(pixels, self._stride, self.engine.maps, self.decode)
             else:
-                found = self.decode([*self.engine.maps(pixels)])
+                found = self.decode(self.engine.maps(pixels))
         image, rows = found
         return [rows[image == number] for number in range(len(images))]
 
-    def decode(self, maps: list[Tensor | None]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def decode(self, maps: Sequence[Tensor | None]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """`model.head.Detect.decode` with the least confidence that is wanted."""
         return self._head.decode(maps, self.conf_thres)
 

@@ -1,5 +1,6 @@
 """The pipeline over several lanes: replicas share the work, and what they leave is what one alone leaves."""
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import closing
@@ -129,8 +130,6 @@ def test_an_output_error_ends_the_run_soon(media: list[Medium], tmp_path: Path, 
 
 
 def test_reading_ahead_waits_for_nothing(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_bytes(b"x")
     for name in ("pipe", "file", "missing", "."):

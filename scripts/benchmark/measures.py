@@ -38,6 +38,7 @@ class Bench:
         if not self._images:
             raise click.UsageError(f"--images {images}: no images there")
         self._folder = copies(scratch / "many", self._images, count)
+        self._few = copies(scratch / "few", self._images, _FEW)
         media = scan(str(self._folder)).media
         self._devices = choose_devices(settings.device, settings.half)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
@@ -166,8 +167,7 @@ class Bench:
 
     def start(self) -> dict[str, Any]:
         """The command on two images, from its start."""
-        few = copies(self._scratch / "few", self._images, _FEW)
-        runs = [program(self._settings, few) for _ in range(self._rounds)]
+        runs = [program(self._settings, self._few) for _ in range(self._rounds)]
         first = statistics.median(run.first or run.seconds for run in runs)
         figures = {"seconds": _seconds(runs), "first_result": first, "peak_mb": _peak(runs)}
         click.echo(
@@ -194,12 +194,9 @@ class Bench:
 
     def beside(self, command: str) -> dict[str, Any]:
         """The command and a peer in turn, on all images and on two."""
-        few = self._scratch / "few"
         figures: dict[str, Any] = {}
         click.echo("\nBeside the peer   s     core-s   MB    the peer: s   core-s   MB   our time of its, pair by pair")
-        for folder, count in ((self._folder, len(self._work.media)), (few, _FEW)):
-            if not folder.exists():
-                copies(folder, self._images, count)
+        for folder, count in ((self._folder, len(self._work.media)), (self._few, _FEW)):
             pairs = [
                 (program(self._settings, folder), peer(command, self._settings, folder)) for _ in range(self._rounds)
             ]

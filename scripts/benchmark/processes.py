@@ -23,11 +23,11 @@ class Ran:
     peak_mb: float
 
 
-def program(settings: Settings, source: Path, *options: str) -> Ran:
+def program(settings: Settings, source: Path) -> Ran:
     """`yolo-bac` on a folder."""
     with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as project:
         words = ["yolo-bac", "--weights", str(settings.weights), "--source", str(source), "--project", project]
-        words += ["--engine", settings.engine, "--device", settings.device, *options]
+        words += ["--engine", settings.engine, "--device", settings.device]
         words += ["--imgsz", ",".join(map(str, settings.imgsz)), "--batch-size", str(settings.batch_size or "auto")]
         return _run(words, Path(project))
 

@@ -1,7 +1,6 @@
 """Each stage of an image's way by itself, on one thread; and the network by itself, as the job runs it."""
 
 import itertools
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,9 +53,7 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     with timed() as spans["read"]:
         data = path.read_bytes()
     with timed() as spans["decode"]:
-        image = decode_image(data)
-    if isinstance(image, Failure):
-        raise RuntimeError(f"{path}: {image}")
+        image = _decoded(data)
     height, width, _ = image.shape
     with timed() as spans["letterbox"]:
         letterbox = detector.letterbox(width, height)
@@ -67,7 +64,7 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
         maps = detector.engine.maps(pixels)
         synchronise(detector)
     with timed() as spans["decode boxes"]:
-        _, predictions = detector.decode([*maps])
+        _, predictions = detector.decode(maps)
     with timed() as spans["nms"]:
         found = detector.select(predictions, letterbox)
     with timed() as spans["draw"]:
@@ -92,10 +89,15 @@ def uploaded(loaded: Loaded, images: list[Path]) -> list[tuple[Detector, Tensor]
 
 
 def _letterboxed(detector: Detector, path: Path) -> NDArray[np.uint8]:
-    image = decode_image(path.read_bytes())
-    if isinstance(image, Failure):
-        raise RuntimeError(f"{path}: {image}")
+    image = _decoded(path.read_bytes())
     return detector.letterbox(image.shape[1], image.shape[0]).apply(image)
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8]:
+    image = decode_image(data)
+    if isinstance(image, Failure):
+        raise RuntimeError(f"an image that cannot be measured with: {image}")
+    return image
 
 
 def forward(batches: list[tuple[Detector, Tensor]], lanes: int, batch_size: int, count: int) -> Span:
@@ -108,17 +110,12 @@ def forward(batches: list[tuple[Detector, Tensor]], lanes: int, batch_size: int,
             detector.engine.maps(pixels)
             synchronise(detector)
 
-    turns = list(_repeated(batches, -(-count // batch_size)))
+    turns = list(itertools.islice(itertools.cycle(batches), -(-count // batch_size)))
     with ThreadPoolExecutor(lanes) as pool:
         list(pool.map(run, turns[:lanes]))
         with timed() as span:
             list(pool.map(run, turns))
     return span.each(len(turns) * batch_size)
-
-
-def _repeated(batches: list[tuple[Detector, Tensor]], count: int) -> Iterator[tuple[Detector, Tensor]]:
-    for number in range(count):
-        yield batches[number % len(batches)]
 
 
 def synchronise(detector: Detector) -> None:
