@@ -22,9 +22,10 @@ from entrypoint.status import versions
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import stages
 from scripts.benchmark.clock import Span, median
+from scripts.benchmark.folders import copies
 from scripts.benchmark.processes import Ran, peer, program
 from scripts.benchmark.replay import replaying
-from scripts.benchmark.workload import Workload, copies
+from scripts.benchmark.workload import Workload
 
 _FEW = 2  # what a start is measured with
 
@@ -43,7 +44,7 @@ class Bench:
         self._devices = choose_devices(settings.device, settings.half)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
         self._threads = torch.get_num_threads()
-        self._work = Workload(loaded, media, settings)
+        self._work = Workload(loaded, media, settings, scratch)
 
     def machine(self) -> dict[str, Any]:
         """What is measured, and where."""
@@ -167,7 +168,7 @@ class Bench:
 
     def start(self) -> dict[str, Any]:
         """The command on two images, from its start."""
-        runs = [program(self._settings, self._few) for _ in range(self._rounds)]
+        runs = [self._program(self._few) for _ in range(self._rounds)]
         first = statistics.median(run.first or run.seconds for run in runs)
         figures = {"seconds": _seconds(runs), "first_result": first, "peak_mb": _peak(runs)}
         click.echo(
@@ -180,7 +181,7 @@ class Bench:
         """The command on all images, and on ten times as many."""
         once = len(self._work.media)
         tenfold = copies(self._scratch / "tenfold", self._images, 10 * once)
-        runs = [(program(self._settings, self._folder), program(self._settings, tenfold)) for _ in range(self._rounds)]
+        runs = [(self._program(self._folder), self._program(tenfold)) for _ in range(self._rounds)]
         figures: dict[str, Any] = {}
         click.echo("\nThe command on           images   ms an image   peak memory, MB")
         for count, side in ((once, 0), (10 * once, 1)):
@@ -198,7 +199,8 @@ class Bench:
         click.echo("\nBeside the peer   s     core-s   MB    the peer: s   core-s   MB   our time of its, pair by pair")
         for folder, count in ((self._folder, len(self._work.media)), (self._few, _FEW)):
             pairs = [
-                (program(self._settings, folder), peer(command, self._settings, folder)) for _ in range(self._rounds)
+                (self._program(folder), peer(command, self._settings, folder, self._scratch))
+                for _ in range(self._rounds)
             ]
             ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
             ratios = [our.seconds / their.seconds for our, their in pairs]
@@ -218,6 +220,9 @@ class Bench:
                 f"   {' '.join(f'{ratio:.2f}' for ratio in ratios)}: {statistics.median(ratios):.2f}"
             )
         return figures
+
+    def _program(self, folder: Path) -> Ran:
+        return program(self._settings, folder, self._scratch)
 
 
 def _seconds(runs: list[Ran]) -> float:

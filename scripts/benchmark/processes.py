@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.settings import Settings
+from scripts.benchmark.folders import results
 
 _POLL_SECONDS = 0.01
 
@@ -23,18 +24,18 @@ class Ran:
     peak_mb: float
 
 
-def program(settings: Settings, source: Path) -> Ran:
+def program(settings: Settings, source: Path, scratch: Path) -> Ran:
     """`yolo-bac` on a folder."""
-    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as project:
-        words = ["yolo-bac", "--weights", str(settings.weights), "--source", str(source), "--project", project]
+    with results(scratch) as project:
+        words = ["yolo-bac", "--weights", str(settings.weights), "--source", str(source), "--project", str(project)]
         words += ["--engine", settings.engine, "--device", settings.device]
         words += ["--imgsz", ",".join(map(str, settings.imgsz)), "--batch-size", str(settings.batch_size or "auto")]
-        return _run(words, Path(project))
+        return _run(words, project)
 
 
-def peer(command: str, settings: Settings, source: Path) -> Ran:
+def peer(command: str, settings: Settings, source: Path, scratch: Path) -> Ran:
     """Another command line; {weights}, {source}, {project} and {imgsz} stand for ours."""
-    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as project:
+    with results(scratch) as project:
         places = {"weights": settings.weights, "source": source, "project": project, "imgsz": max(settings.imgsz)}
         return _run([word.format_map(places) for word in shlex.split(command)], None)
 
