@@ -37,7 +37,7 @@ from entrypoint.status import Counts, Status
 from entrypoint.summary import print_summary, summary, verdict
 from entrypoint.text import printable
 from entrypoint.weights.find import Weights, find_weights
-from entrypoint.writers import image_writers, run_writers
+from entrypoint.writers import image_writers, write_run
 
 _NOT_DONE = Failure("not_done", "the time budget ended before its turn")
 
@@ -143,8 +143,7 @@ def _process(
 
     pipeline.run(media, on_record)
     progress.close()
-    for writer in run_writers(settings, folder, names):
-        writer.write(_records(listing.media, store, left), status.info)
+    write_run(settings, folder, names, _records(listing.media, store, left), status.info)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
     message = verdict(counts)

@@ -20,7 +20,7 @@ from entrypoint.settings import Settings
 from entrypoint.status import Counts, Status
 from entrypoint.summary import print_summary, summary, verdict
 from entrypoint.text import printable
-from entrypoint.writers import run_writers
+from entrypoint.writers import write_run
 from entrypoint.writers.crops import crop_place
 from entrypoint.writers.images import added_suffixes
 
@@ -81,8 +81,8 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
             _take_files(record, parts[number], folder)
             store.save(record)
         counts.total = counts.done + counts.failed + sum(job.left.values())
-        for writer in run_writers(Settings(save_csv=job.saves_csv), folder, job.names):
-            writer.write((record for record, _ in _rows(database)), status.info)
+        settings = Settings(save_csv=job.saves_csv)
+        write_run(settings, folder, job.names, (record for record, _ in _rows(database)), status.info)
     facts["merged"] = job.coverage
     if ";" in job.engine:
         LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)

@@ -12,7 +12,7 @@ Record = dict[str, Any]
 
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
-
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 OUT_OF_MEMORY = "out_of_memory"
 """The one kind of Failure that may pass: alone, the same image may fit."""
@@ -83,4 +83,4 @@ def parse(line: str | bytes) -> Record:
 
 def compact(value: object) -> bytes:
     """Standard JSON on one line: no NaN, no escapes that readers need not see."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()

@@ -1,11 +1,14 @@
 """What a run writes: one small class a format. `REGISTRY` is the list; the job asks nothing else.
 
-A per-image writer runs on a thread as soon as an image's detections are known. A per-run writer reads the records
-once, sorted by file, when all are on disk.
+A per-image writer runs on a thread as soon as an image's detections are known. A per-run writer is given the records,
+sorted by file, when all are on disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any
 
+from entrypoint.records import Record
 from entrypoint.runfolder import RunFolder
 from entrypoint.settings import Settings
 from entrypoint.writers.base import ImageWriter, RunWriter
@@ -25,6 +28,16 @@ def image_writers(settings: Settings, folder: RunFolder, names: tuple[str, ...])
     return [kind(settings, folder, names) for kind in IMAGE_WRITERS if kind.wanted(settings)]
 
 
-def run_writers(settings: Settings, folder: RunFolder, names: tuple[str, ...]) -> Sequence[RunWriter]:
-    """The per-run writers these settings ask for."""
-    return [kind(settings, folder, names) for kind in RUN_WRITERS if kind.wanted(settings)]
+def write_run(
+    settings: Settings, folder: RunFolder, names: tuple[str, ...], records: Iterable[Record], info: dict[str, Any]
+) -> None:
+    """Write the per-run files these settings ask for, in one pass over all records, sorted by file.
+
+    Raises OutputError.
+    """
+    writers = [kind(settings, folder, names) for kind in RUN_WRITERS if kind.wanted(settings)]
+    with ExitStack() as files:
+        takers = [files.enter_context(writer.taking(info)) for writer in writers]
+        for record in records:
+            for take in takers:
+                take(record)

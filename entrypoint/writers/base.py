@@ -1,14 +1,15 @@
 """What writers get and what they must offer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.records import Detections, Record
+from entrypoint.records import Detections, Record, compact
 from entrypoint.runfolder import RunFolder
 from entrypoint.settings import Settings
 
@@ -20,6 +21,18 @@ class Looked:
     file: str
     image: NDArray[np.uint8]
     found: Detections
+
+
+class JsonLines:
+    """The items of a JSON array, a line each."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.count = file, 0
+
+    def add(self, item: object) -> None:
+        """Write one more."""
+        self._file.write((b",\n" if self.count else b"\n") + compact(item))
+        self.count += 1
 
 
 class _Writer:
@@ -44,5 +57,8 @@ class RunWriter(_Writer, ABC):
     """Writes one file for the whole run."""
 
     @abstractmethod
-    def write(self, records: Iterable[Record], info: dict[str, Any]) -> None:
-        """Write from all records, sorted by file. Raises OutputError."""
+    def taking(self, info: dict[str, Any]) -> AbstractContextManager[Callable[[Record], None]]:
+        """For the time of the block, what takes each record, sorted by file; then the file is there.
+
+        Raises OutputError, as what it gives does.
+        """

@@ -1,11 +1,13 @@
 """coco.json: the detections as a COCO dataset."""
 
+import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from entrypoint.records import Record, compact
-from entrypoint.writers.base import RunWriter
+from entrypoint.writers.base import JsonLines, RunWriter
 
 
 class CocoWriter(RunWriter):
@@ -15,29 +17,30 @@ class CocoWriter(RunWriter):
     predictions.json has them.
     """
 
-    def write(self, records: Iterable[Record], info: dict[str, Any]) -> None:
-        path = self.folder.path / "coco.json"
-        with self.folder.open(path) as file, tempfile.TemporaryFile() as annotations:
+    @contextmanager
+    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
+        with self.folder.open(self.folder.path / "coco.json") as file, tempfile.TemporaryFile() as aside:
             file.write(b'{"info": ' + compact(info) + b',\n"images": [')
-            images, boxes = 0, 0
-            for record in records:
+            images, annotations = JsonLines(file), JsonLines(aside)
+
+            def take(record: Record) -> None:
                 if record["failure"] is not None:
-                    continue
-                images += 1
-                image = {
-                    "id": images,
-                    "file_name": record["file"],
-                    "width": record["width"],
-                    "height": record["height"],
-                }
-                file.write((b",\n" if images > 1 else b"\n") + compact(image))
+                    return
+                images.add(
+                    {
+                        "id": images.count + 1,
+                        "file_name": record["file"],
+                        "width": record["width"],
+                        "height": record["height"],
+                    }
+                )
                 for found in record["detections"]:
-                    boxes += 1
-                    annotations.write((b",\n" if boxes > 1 else b"\n") + compact(_annotation(boxes, images, found)))
+                    annotations.add(_annotation(annotations.count + 1, images.count, found))
+
+            yield take
             file.write(b'\n],\n"annotations": [')
-            annotations.seek(0)
-            while block := annotations.read(1 << 20):
-                file.write(block)
+            aside.seek(0)
+            shutil.copyfileobj(aside, file)
             categories = [{"id": class_id, "name": name} for class_id, name in enumerate(self.names)]
             file.write(b'\n],\n"categories": ' + compact(categories) + b"}\n")
 

@@ -2,23 +2,25 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from entrypoint.records import Record, compact
 from entrypoint.settings import Settings
-from entrypoint.writers.base import RunWriter
+from entrypoint.writers.base import JsonLines, RunWriter
 
 
 class PredictionsWriter(RunWriter):
     """{"info": …, "categories": {"0": name, …}, "images": [records]}, a record a line."""
 
-    def write(self, records: Iterable[Record], info: dict[str, Any]) -> None:
+    @contextmanager
+    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
         categories = {str(class_id): name for class_id, name in enumerate(self.names)}
         with self.folder.open(self.folder.path / "predictions.json") as file:
             file.write(b'{"info": ' + compact(info) + b',\n"categories": ' + compact(categories) + b',\n"images": [')
-            for number, record in enumerate(records):
-                file.write((b",\n" if number else b"\n") + compact(record))
+            lines = JsonLines(file)
+            yield lines.add
             file.write(b"\n]}\n")
 
 
@@ -29,13 +31,17 @@ class CsvWriter(RunWriter):
     def wanted(cls, settings: Settings) -> bool:
         return settings.save_csv
 
-    def write(self, records: Iterable[Record], info: dict[str, Any]) -> None:
+    @contextmanager
+    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
         with self.folder.open(self.folder.path / "predictions.csv") as file:
             text = io.TextIOWrapper(file, encoding="utf-8", newline="")
             rows = csv.writer(text, lineterminator="\n")
             rows.writerow(["Image Name", "Prediction", "Confidence", "x1", "y1", "x2", "y2"])
-            for record in records:
+
+            def take(record: Record) -> None:
                 for found in record["detections"] or ():
                     rows.writerow([record["file"], found["name"], found["confidence"], *found["box"].values()])
+
+            yield take
             text.flush()
             text.detach()

@@ -15,7 +15,7 @@ from entrypoint.recordstore import RecordStore
 from entrypoint.runfolder import RunFolder
 from entrypoint.settings import Settings
 from entrypoint.timings import Timings
-from entrypoint.writers import image_writers, run_writers
+from entrypoint.writers import image_writers, write_run
 from scripts.benchmark.clock import Span, timed
 from scripts.benchmark.folders import results
 
@@ -51,8 +51,7 @@ class Workload:
                 timings=Timings(),
             )
             pipeline.run(self.media, _expect_success)
-            for writer in run_writers(settings, folder, names):
-                writer.write(map(store.of, self.media), {})
+            write_run(settings, folder, names, map(store.of, self.media), {})
         return span.each(len(self.media))
 
 
