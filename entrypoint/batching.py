@@ -2,10 +2,11 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
+L = TypeVar("L")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -58,6 +59,34 @@ def map_ahead(
             with gate:
                 closing = True
                 gate.notify_all()
+
+
+def share_out(function: Callable[[L, T], None], lanes: Sequence[L], items: Iterable[T]) -> None:
+    """`function(lane, item)` for every item, on a thread a lane, which takes the next item when it is done with one.
+
+    Raises what a call, or taking an item, has raised; no item is begun after that, and none is left under way.
+    """
+    source, turn, over = iter(items), threading.Lock(), threading.Event()
+    end = object()
+
+    def work(lane: L) -> None:
+        try:
+            while not over.is_set():
+                with turn:
+                    item = next(source, end)
+                if item is end:
+                    return
+                function(lane, cast("T", item))
+        except BaseException:
+            over.set()
+            raise
+
+    with ThreadPoolExecutor(len(lanes), thread_name_prefix=function.__name__) as pool:
+        try:
+            for future in [pool.submit(work, lane) for lane in lanes]:
+                future.result()
+        finally:
+            over.set()
 
 
 class BackgroundCalls(Generic[T]):

@@ -2,14 +2,16 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead
+from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead, share_out
 from entrypoint.deadline import Deadline
 from entrypoint.detector import Detector
 from entrypoint.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
@@ -120,30 +122,18 @@ class Pipeline:
 
     def _one_by_one(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
         """Each image all the way on one thread, as many as there are lanes; the kernel reads ahead meanwhile."""
-        free = self._free_lanes()
 
-        def process(medium: Medium) -> None:
+        def process(lane: Detector, medium: Medium) -> None:
             with self._deadline.step() as in_time:
                 if not in_time:
                     return
                 prepared = self._prepare(medium)
                 if isinstance(prepared, _Ready):
-                    with _taken(free) as lane:
-                        (prepared,) = self._look(lane, [prepared])
+                    (prepared,) = self._look(lane, [prepared])
                 write(prepared)
 
-        calls = BackgroundCalls(process, len(self._lanes), 0, most=len(self._lanes) * _READ_AHEAD)
-        try:
-            for medium in media:
-                if self._deadline.passed():
-                    break
-                if not medium.failure:
-                    read_ahead(medium.path)
-                calls.submit(medium, 0)
-            calls.close()
-        except BaseException:
-            calls.abandon()
-            raise
+        in_time = takewhile(lambda _: not self._deadline.passed(), media)
+        share_out(process, self._lanes, _announced(in_time, len(self._lanes) * _READ_AHEAD))
 
     def _in_batches(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
         """Batches of one shape, with threads that decode before the lanes and threads that write behind them."""
@@ -252,6 +242,18 @@ class Pipeline:
             record = failure_record(file, outcome)
         self._store.save(record)
         return record
+
+
+def _announced(media: Iterable[Medium], ahead: int) -> Iterator[Medium]:
+    """The same media, so many of which the kernel is told to read before their turn."""
+    waiting: deque[Medium] = deque()
+    for medium in media:
+        if not medium.failure:
+            read_ahead(medium.path)
+        waiting.append(medium)
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead
+from entrypoint.batching import BackgroundCalls, ShapeBuckets, map_ahead, share_out
 
 shapes = st.sampled_from([(640, 480), (480, 640), (640, 640), (384, 640)])
 
@@ -113,3 +113,44 @@ def test_map_ahead_left_early_leaves_no_thread_waiting() -> None:
 def test_map_ahead_does_not_stall_on_results_heavier_than_the_budget() -> None:
     results = map_ahead(lambda number: number, range(40), workers=3, ahead=20, weigh=lambda result: 100, budget=1)
     assert list(results) == list(range(40))
+
+
+def test_every_item_is_shared_out_once_and_a_lane_does_one_at_a_time() -> None:
+    done: list[int] = []
+    busy = {"a": threading.Lock(), "b": threading.Lock(), "c": threading.Lock()}
+
+    def work(lane: str, number: int) -> None:
+        assert busy[lane].acquire(blocking=False)
+        time.sleep(0.001)
+        busy[lane].release()
+        done.append(number)
+
+    share_out(work, list(busy), range(50))
+    assert sorted(done) == list(range(50))
+    share_out(work, ["a"], [])
+
+
+def test_sharing_out_ends_with_the_first_exception() -> None:
+    begun: list[int] = []
+
+    def work(lane: int, number: int) -> None:
+        begun.append(number)
+        time.sleep(0.001)
+        if number == 5:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        share_out(work, [0, 1, 2], range(1000))
+    assert len(begun) <= 5 + 1 + 2 * 3
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("work")]
+
+
+def test_sharing_out_ends_when_there_is_no_taking_an_item() -> None:
+    def numbers() -> Iterator[int]:
+        yield from range(3)
+        raise OSError("unplugged")
+
+    done: list[int] = []
+    with pytest.raises(OSError, match="unplugged"):
+        share_out(lambda lane, number: done.append(number), [0, 1], numbers())
+    assert sorted(done) == [0, 1, 2]
