@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 _ROUNDING = 0.01  # of logits in FP16, and more
+
+_Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 def _logit(share: float) -> float:
@@ -43,24 +44,39 @@ class Detect(nn.Module):
         objectness and class scores in [0, 1], (n, 5 + classes); an image's by level, anchor, row, column.
         """
         least = _logit(threshold) - _ROUNDING
-        found = [self._above(raw, least) for raw in maps if raw is not None]
-        levels = [level for level, raw in enumerate(maps) if raw is not None]
-        level = np.repeat(levels, [len(places) for places, _ in found])
-        places = torch.cat([places for places, _ in found]).cpu().numpy()
-        logits = torch.cat([logits for _, logits in found]).float().cpu().numpy()
-        image, anchor, rows_and_columns = places[:, 0], places[:, 1], places[:, 2:]
+        levels = [(level, raw) for level, raw in enumerate(maps) if raw is not None]
+        found = [self._above(raw, least) for _, raw in levels]
+        planes, cells, logits = map(np.concatenate, zip(*found, strict=True))
+        which = np.array([(level, raw.shape[3]) for level, raw in levels])
+        level, width = which.repeat([len(places) for places, _, _ in found], 0).T
+        image, anchor = np.divmod(planes, self._anchors.shape[1])
+        row_and_column = np.array(np.divmod(cells, width), np.float32)
         with np.errstate(over="ignore"):  # far below zero
             t = 1 / (1 + np.exp(-logits))
-        cells = rows_and_columns[:, ::-1].astype(np.float32)
-        t[:, :2] = (t[:, :2] * 2 + (cells - 0.5)) * self._strides[level, None]
+        t[:, :2] = (t[:, :2] * 2 + (row_and_column[::-1].T - 0.5)) * self._strides[level, None]
         t[:, 2:4] = (t[:, 2:4] * 2) ** 2 * self._anchors[level, anchor]
         above = t[:, 4] > threshold
         return image[above], t[above]
 
-    def _above(self, raw: Tensor, least: float) -> tuple[Tensor, Tensor]:
-        """Where objectness, as a logit, is above `least`: image, anchor, row, column, (n, 4); and all logits there."""
+    def _above(self, raw: Tensor, least: float) -> _Found:
         batch, _, height, width = raw.shape
-        raw = raw.view(batch, self._anchors.shape[1], 5 + self.classes, height, width)
-        places = (raw[:, :, 4] > least).nonzero()
-        image, anchor, row, column = places.unbind(1)
-        return places, raw.permute(0, 1, 3, 4, 2)[image, anchor, row, column]
+        raw = raw.view(batch, self._anchors.shape[1], 5 + self.classes, height * width)
+        return above_by_torch(raw, least) if raw.is_cuda else above_by_numpy(raw, least)
+
+
+def above_by_torch(raw: Tensor, least: float) -> _Found:
+    """Where objectness, as a logit, is above `least`: the plane (image · anchors + anchor), the cell, and all logits.
+
+    `raw` (B, anchors, 5 + classes, cells) may be on a GPU; nothing else leaves it. Gives (n,), (n,), (n, 5 + classes).
+    """
+    image, anchor, cell = (raw[:, :, 4] > least).nonzero().unbind(1)
+    plane, logits = image * raw.shape[1] + anchor, raw[image, anchor, :, cell]
+    return plane.cpu().numpy(), cell.cpu().numpy(), logits.float().cpu().numpy()
+
+
+def above_by_numpy(raw: Tensor, least: float) -> _Found:
+    """The same on a CPU, where a call of NumPy costs less than one of PyTorch."""
+    values = raw.numpy()
+    plane, cell = np.divmod(np.flatnonzero(values[:, :, 4] > least), values.shape[3])
+    image, anchor = np.divmod(plane, values.shape[1])
+    return plane, cell, values[image, anchor, :, cell].astype(np.float32, copy=False)

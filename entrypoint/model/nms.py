@@ -43,20 +43,21 @@ def select(rows: NDArray[np.float32], options: NmsOptions) -> NDArray[np.float32
     objectness and objectness × best class score are both above it.
     """
     scores = rows[:, 5:] * rows[:, 4:5]
-    class_id = scores.argmax(1)
-    confidence = scores[np.arange(len(rows)), class_id]
+    confidence = scores.max(1)
     # FP16 can overflow; a box without coordinates is no detection.
     keep = (confidence > options.conf_thres) & np.isfinite(rows[:, :4]).all(1)
+    class_id = scores.argmax(1)
     if options.classes is not None:
         keep &= np.isin(class_id, options.classes)
-    rows, confidence, class_id = rows[keep], confidence[keep], class_id[keep].astype(np.float32)
-    order = np.argsort(-confidence, kind="stable")[:_MAX_CANDIDATES]
-    found = np.column_stack((xywh_to_xyxy(rows[:, :4]), confidence, class_id))[order]
+    kept = np.flatnonzero(keep)
+    kept = kept[np.argsort(-confidence[kept], kind="stable")[:_MAX_CANDIDATES]]
+    found = np.empty((len(kept), 6), np.float32)
+    found[:, :4], found[:, 4], found[:, 5] = xywh_to_xyxy(rows[kept, :4]), confidence[kept], class_id[kept]
     apart = found[:, :4] if options.agnostic else found[:, :4] + found[:, 5:] * np.float32(_CLASS_OFFSET)
-    kept: NDArray[np.int64] = torch.ops.torchvision.nms(
-        torch.from_numpy(apart), torch.from_numpy(found[:, 4].copy()), options.iou_thres
+    best: NDArray[np.int64] = torch.ops.torchvision.nms(
+        torch.from_numpy(apart), torch.from_numpy(found[:, 4]), options.iou_thres
     ).numpy()
-    detections: NDArray[np.float32] = found[kept[: options.max_det]]
+    detections: NDArray[np.float32] = found[best[: options.max_det]]
     return detections
 
 
