@@ -22,7 +22,7 @@ OUT_OF_MEMORY_ERRORS = (MemoryError, RuntimeError, cv2.error)
 """What may say that memory is out; `is_out_of_memory` tells whether it does."""
 
 _SHARE_OF_FREE_MEMORY = 0.8
-_SCALED = np.arange(256, dtype=np.float32) / np.float32(255)
+_WHITE = np.float32(255)
 _of_thread = threading.local()
 _NUMBER = re.compile("[0-9]{1,3}")
 # NVIDIA's, AMD's, and what any graphics card that can render has.
@@ -89,10 +89,8 @@ class Device:
         """
         height, width, _ = images[0].shape
         if not self.on_gpu:
-            pixels = torch.empty((len(images), 3, height, width), memory_format=layout)
-            for image, target in zip(images, pixels, strict=True):
-                _scale(image, target)
-            return pixels.to(self.dtype)
+            scale = _scale_pixels if layout is torch.channels_last else _scale_planes
+            return torch.from_numpy(scale(images, height, width)).to(self.dtype)
         staged = torch.empty((len(images), height, width, 3), dtype=torch.uint8, pin_memory=True)
         np.stack(images, out=staged.numpy())
         pixels = staged.to(self.torch_device, non_blocking=True)
@@ -111,13 +109,21 @@ class Device:
             yield
 
 
-def _scale(image: NDArray[np.uint8], target: Tensor) -> None:
-    """HWC uint8 BGR into (3, H, W) float32 RGB in [0, 1]: what a division by 255 gives, from a table."""
-    if target.is_contiguous():
-        for plane, channel in zip(cv2.split(image), target.numpy()[::-1], strict=True):
-            cv2.LUT(plane, _SCALED, channel)
-    else:
-        cv2.LUT(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), _SCALED, target.permute(1, 2, 0).numpy())
+def _scale_planes(images: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.float32]:
+    """HWC uint8 BGR to (B, 3, H, W) RGB in [0, 1], a plane a channel."""
+    pixels = np.empty((len(images), 3, height, width), np.float32)
+    for image, planes in zip(images, pixels, strict=True):
+        for blue_first, plane in zip(cv2.split(image), planes[::-1], strict=True):
+            np.divide(blue_first, _WHITE, out=plane)
+    return pixels
+
+
+def _scale_pixels(images: Sequence[NDArray[np.uint8]], height: int, width: int) -> NDArray[np.float32]:
+    """The same, a pixel's channels side by side in memory."""
+    pixels = np.empty((len(images), height, width, 3), np.float32)
+    for image, target in zip(images, pixels, strict=True):
+        np.divide(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), _WHITE, out=target)
+    return pixels.transpose(0, 3, 1, 2)
 
 
 def choose_devices(wanted: str, half: bool) -> list[Device]:
