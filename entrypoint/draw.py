@@ -2,6 +2,7 @@
 
 import colorsys
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ class DrawOptions:
     hide_conf: bool = False
 
 
+@cache
 def colour(class_id: int) -> tuple[int, int, int]:
     """BGR in [0, 255], always the same for a class."""
     red, green, blue = colorsys.hsv_to_rgb(class_id * _HUE_STEP % 1, 0.85, 1.0 - 0.25 * (class_id % 3 == 2))
@@ -33,12 +35,11 @@ def annotate(
 ) -> NDArray[np.uint8]:
     """`image` itself (HWC uint8 BGR), with its detections drawn onto it, the most confident on top."""
     width = options.line_thickness or max(round(sum(image.shape[:2]) / 2 * 0.003), 2)
-    for index in reversed(range(len(found))):
-        class_id = int(found.class_id[index])
+    boxes = zip(found.xyxy.astype(int).tolist(), found.confidence.tolist(), found.class_id.tolist(), strict=True)
+    for (x1, y1, x2, y2), confidence, class_id in reversed(list(boxes)):
         label = "" if options.hide_labels else names[class_id]
         if label and not options.hide_conf:
-            label += f" {found.confidence[index]:.2f}"
-        x1, y1, x2, y2 = (int(side) for side in found.xyxy[index])
+            label += f" {confidence:.2f}"
         cv2.rectangle(image, (x1, y1), (x2, y2), colour(class_id), width)  # upright: nothing to smooth
         if label:
             _put_label(image, label, (x1, y1), colour(class_id), width)
@@ -50,7 +51,7 @@ def _put_label(
 ) -> None:
     """The label on a filled box above the corner, or below it where the image ends; inside the right edge."""
     thickness, scale = max(width - 1, 1), width / 3
-    (text_width, text_height), _ = cv2.getTextSize(label, _FONT, scale, thickness)
+    text_width, text_height = _text_size(label, scale, thickness)
     height = text_height + 6
     x = max(0, min(corner[0], canvas.shape[1] - text_width))
     top = corner[1] - height if corner[1] >= height else corner[1]
@@ -58,3 +59,9 @@ def _put_label(
     luminance = 0.114 * fill[0] + 0.587 * fill[1] + 0.299 * fill[2]
     ink = (0, 0, 0) if luminance > 140 else (255, 255, 255)
     cv2.putText(canvas, label, (x, top + text_height + 3), _FONT, scale, ink, thickness, cv2.LINE_AA)
+
+
+@lru_cache(4096)
+def _text_size(label: str, scale: float, thickness: int) -> tuple[int, int]:
+    (width, height), _ = cv2.getTextSize(label, _FONT, scale, thickness)
+    return width, height

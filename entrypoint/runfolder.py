@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Self
 
 from entrypoint.errors import OutputError
@@ -96,25 +96,37 @@ class RunFolder:
         """A folder for what is not a result; it goes when the run ends."""
         return self.path / _SCRATCH
 
-    def write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path, data: bytes | memoryview) -> None:
         """Make `path` hold `data`, in one step. Raises OutputError."""
-        with self.open(path) as file:
-            file.write(data)
+        with self._becoming(path) as descriptor:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
 
     @contextmanager
     def open(self, path: Path) -> Iterator[IO[bytes]]:
         """A file to write that becomes `path` when the block ends, and vanishes when it raises."""
+        with self._becoming(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
+            yield file
+
+    @contextmanager
+    def _becoming(self, path: Path) -> Iterator[int]:
         with _output_errors(path):
             temporary = self.scratch / secrets.token_hex(8)
-            file = temporary.open("xb")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
-                with file:
-                    yield file
-                    os.fchmod(file.fileno(), 0o644)
+                try:
+                    yield descriptor
+                    os.fchmod(descriptor, 0o644)  # whatever the umask
                     if self._owner:
-                        os.fchown(file.fileno(), *self._owner)
-                _make_folders(path.parent, self._owner)
-                os.replace(temporary, path)  # noqa: PTH105
+                        os.fchown(descriptor, *self._owner)
+                finally:
+                    os.close(descriptor)
+                try:
+                    temporary.replace(path)
+                except FileNotFoundError:  # the folder is not there yet
+                    _make_folders(path.parent, self._owner)
+                    temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
@@ -149,8 +161,7 @@ class RunFolder:
 
 def result_path(run: Path, folder: str, file: str, suffix: str = "") -> Path:
     """`<run>/<folder>/<file><suffix>`; names too long for a file system end in a hash instead."""
-    relative = PurePosixPath(file + suffix)
-    return run / folder / Path(*(_fitting(part, suffix) for part in relative.parts))
+    return Path(run, folder, *(_fitting(part, suffix) for part in f"{file}{suffix}".split("/")))
 
 
 def _remove(path: Path) -> None:

@@ -151,6 +151,15 @@ def test_a_thumbnail_does_not_hide_a_cut() -> None:
     whole = pillow("RGB", "JPEG", exif=b"Exif\x00\x00" + encoded(".jpg"))
     assert close(pixels(whole), SCENE)
     assert failure(whole[: len(whole) - 200]) == "truncated"
+    assert failure(whole[: whole.index(b"\xff\xd9") + 2]) == "truncated"  # right behind the thumbnail
+
+
+def test_a_cut_between_the_scans_of_a_progressive_jpeg_is_one() -> None:
+    whole = pillow("RGB", "JPEG", progressive=True)
+    assert close(pixels(whole), SCENE, 25)
+    scans = [place for place in range(len(whole)) if whole[place : place + 2] == b"\xff\xda"]
+    assert len(scans) > 3
+    assert all(failure(whole[:place]) == "truncated" for place in scans)
 
 
 def test_bytes_behind_the_end_are_no_harm() -> None:

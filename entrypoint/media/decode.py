@@ -17,7 +17,7 @@ from entrypoint.records import OUT_OF_MEMORY, Failure
 Image = NDArray[np.uint8]
 
 _MAX_FILE_BYTES = 1 << 30
-_PNG_END = b"IEND"
+_PNG_END, _JPEG_END = b"IEND", b"\xff\xd9"
 # A marker inside JPEG's compressed data: not a stuffed 0xFF00, a restart marker or a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
@@ -115,7 +115,10 @@ def _png_ends(data: bytes) -> bool:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Whether the markers lead to an end-of-image. The end markers of embedded thumbnails lie inside segments."""
+    """Whether the markers lead to an end-of-image. The end markers of embedded thumbnails lie inside segments.
+
+    A file that ends with such a marker, behind the start of a scan, needs no further look.
+    """
     position = 2
     while match := _JPEG_MARKER.search(data, position):
         marker, position = match.group()[1], match.end()
@@ -123,4 +126,6 @@ def _jpeg_ends(data: bytes) -> bool:
             return True
         if marker not in (0x01, 0xD8):
             position += int.from_bytes(data[position : position + 2], "big")
+        if marker == 0xDA and position + 2 <= len(data) and data.endswith(_JPEG_END):
+            return True
     return False

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.draw import DrawOptions, annotate
-from entrypoint.filetype import identify_head
+from entrypoint.filetype import HEAD_BYTES, identify_head
 from entrypoint.log import LOG
 from entrypoint.media.scan import IMAGE_SUFFIXES
 from entrypoint.runfolder import RunFolder
@@ -47,7 +47,7 @@ def _suffix(file: str) -> str:
     return "." + file.rpartition(".")[2].lower()
 
 
-def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> bytes | None:
+def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> memoryview | None:
     """`image` (HWC uint8 BGR) as a file's bytes, a JPEG in that `quality`, from 1 to 100.
 
     None where OpenCV does not write the format, or not an image of this size.
@@ -57,5 +57,4 @@ def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> bytes |
         done, encoded = cv2.imencode(suffix, image, options)
     except cv2.error:
         return None
-    data = encoded.tobytes() if done else b""
-    return data if identify_head(data[:4096]).family == "image" else None
+    return encoded.data if done and identify_head(encoded[:HEAD_BYTES].tobytes()).family == "image" else None

@@ -74,8 +74,8 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     with timed() as spans["record"]:
         record = compact(detection_record(path.name, width, height, found, names))
     with timed() as spans["write"]:
-        for data in (encoded or b"", record):
-            (scratch / str(next(_NUMBERS))).write_bytes(data)
+        for content in (encoded or b"", record):
+            (scratch / str(next(_NUMBERS))).write_bytes(content)
     return spans
 
 
