@@ -11,9 +11,11 @@ import torch
 
 from entrypoint.device import Device
 from entrypoint.engines.eager import TorchEngine
+from entrypoint.engines.ort import OnnxEngine
 from entrypoint.samples import DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
-from scripts.benchmark.replay import Replay
+from scripts.benchmark.clock import timed
+from scripts.benchmark.engines import Meter, Replay
 from scripts.benchmark.stages import STAGES
 from tests.conftest import ROOT
 
@@ -32,6 +34,7 @@ def test_every_measurement_is_made(tmp_path: Path) -> None:
     whole = figures["whole"]
     assert whole["network alone"]["ratio"] == 1
     assert whole["whole job"]["core_ms"] > whole["job without network"]["core_ms"] > 0
+    assert whole["whole job"]["core_ms"] > whole["whole job"]["core_ms_beside_network"] > 0
     assert figures["start"]["seconds"] >= figures["start"]["first_result"] > 0
     assert figures["growth"]["60"]["peak_mb"] > 100
     assert set(figures["peer"]) == {"6", "2"} and figures["peer"]["6"]["peer_seconds"] > 0
@@ -42,6 +45,16 @@ def test_a_peer_that_fails_is_no_result() -> None:
     command = [sys.executable, "-m", "scripts.benchmark", "--count", "2", "--rounds", "1", "--peer", "false"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ended.returncode != 0 and "false: exit" in ended.stderr
+
+
+def test_a_meter_counts_the_network_alone() -> None:
+    meter = Meter(OnnxEngine(load_checkpoint(DEMO_WEIGHTS).network, threads=1))
+    pixels = meter.upload([np.zeros((320, 320, 3), np.uint8)])
+    with timed() as span:
+        for _ in range(5):
+            meter.maps(pixels)
+    assert span.cpu * 0.5 < meter.take() <= span.cpu
+    assert meter.take() == 0
 
 
 def test_what_is_replayed_is_what_was_computed() -> None:

@@ -22,9 +22,9 @@ from entrypoint.status import versions
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import stages
 from scripts.benchmark.clock import Span, median
+from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
 from scripts.benchmark.processes import Ran, peer, program
-from scripts.benchmark.replay import replaying
 from scripts.benchmark.workload import Workload
 
 _FEW = 2  # what a start is measured with
@@ -81,33 +81,55 @@ class Bench:
         work, loaded = self._work, self._work.loaded
         batches = stages.uploaded(loaded, self._images)
         alone = self._one_at_a_time()
-        still = replaying(loaded.lanes, len(loaded.lanes))
+        still = self._replaying(len(loaded.lanes))
         work.job(lanes=still)  # what it replays from now on
+        lane, meter = with_engine(loaded.lanes[0], Meter)
+        metered = (lane,) * len(loaded.lanes) if self._can_meter() else ()
         measured: dict[str, Callable[[], Span]] = {
             "network alone": lambda: stages.forward(batches, len(loaded.lanes), loaded.batch_size, len(work.media)),
             "network alone, one at a time": lambda: self._with_all_cores(
                 lambda: stages.forward(alone, 1, loaded.batch_size, len(work.media))
             ),
-            "whole job": work.job,
-            "whole job, --nosave": lambda: work.job(nosave=True),
+            "whole job": lambda: work.job(lanes=metered),
+            "whole job, --nosave": lambda: work.job(lanes=metered, nosave=True),
             "job without network": lambda: work.job(lanes=still),
             "job without network, --nosave": lambda: work.job(lanes=still, nosave=True),
         }
         taken: dict[str, list[Span]] = {name: [] for name in measured}
+        beside: dict[str, list[float]] = {name: [] for name in measured}
         for _ in range(self._rounds):
             for name, measure in measured.items():
-                taken[name].append(measure())
+                span = measure()
+                taken[name].append(span)
+                if network := meter.take():
+                    beside[name].append(span.cpu - network / len(work.media))
+        return self._say_whole(taken, beside)
+
+    def _say_whole(self, taken: dict[str, list[Span]], beside: dict[str, list[float]]) -> dict[str, Any]:
+        click.echo(
+            "\nAn image in a run                  ms   core-ms   images/s   of the network alone   core-ms beside it"
+        )
         floor = [span.wall for span in taken["network alone"]]
-        click.echo("\nAn image in a run            ms   core-ms   images/s   of the network alone")
         figures: dict[str, Any] = {}
         for name, spans in taken.items():
             span = median(spans)
             ratio = statistics.median(one.wall / least for one, least in zip(spans, floor, strict=True))
             figures[name] = {"ms": span.wall, "core_ms": span.cpu, "ratio": ratio, "rounds": [s.wall for s in spans]}
-            click.echo(f"  {name:30}{span.wall:6.2f}{span.cpu:10.2f}{1e3 / span.wall:11.1f}{ratio:17.3f}")
+            line = f"  {name:30}{span.wall:6.2f}{span.cpu:10.2f}{1e3 / span.wall:11.1f}{ratio:17.3f}"
+            if beside[name]:
+                figures[name]["core_ms_beside_network"] = statistics.median(beside[name])
+                line += f"{figures[name]['core_ms_beside_network']:22.2f}"
+            click.echo(line)
         figures["bound"] = self._bound(median(taken["network alone"]), median(taken["job without network"]))
         click.echo(f"  {figures['bound']}")
         return figures
+
+    def _replaying(self, count: int) -> tuple[Detector, ...]:
+        return (with_engine(self._work.loaded.lanes[0], Replay)[0],) * count
+
+    def _can_meter(self) -> bool:
+        """Whether the network's work is that of the thread that asks for it."""
+        return torch.get_num_threads() == 1 and not self._work.loaded.lanes[0].device.on_gpu
 
     def _one_at_a_time(self) -> list[tuple[Detector, Tensor]]:
         """Batches for the same network in one lane, which has all the cores."""
@@ -138,7 +160,7 @@ class Bench:
         """The job without its network on fewer cores, with and without annotated images."""
         mine = sorted(os.sched_getaffinity(0))
         counts = [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= min(len(mine), limits.cpu_limit())]
-        still = {count: replaying(self._work.loaded.lanes, count) for count in counts}
+        still = {count: self._replaying(count) for count in counts}
         taken: dict[tuple[int, bool], list[Span]] = {
             (count, nosave): [] for count in counts for nosave in (False, True)
         }
