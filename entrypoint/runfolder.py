@@ -112,7 +112,7 @@ class RunFolder:
     @contextmanager
     def _becoming(self, path: Path) -> Iterator[int]:
         with _output_errors(path):
-            temporary = self.scratch / secrets.token_hex(8)
+            temporary = f"{self.scratch}/{secrets.token_hex(8)}"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 try:
@@ -123,12 +123,12 @@ class RunFolder:
                 finally:
                     os.close(descriptor)
                 try:
-                    temporary.replace(path)
+                    os.replace(temporary, path)  # noqa: PTH105
                 except FileNotFoundError:  # the folder is not there yet
                     _make_folders(path.parent, self._owner)
-                    temporary.replace(path)
+                    os.replace(temporary, path)  # noqa: PTH105
             except BaseException:
-                temporary.unlink(missing_ok=True)
+                Path(temporary).unlink(missing_ok=True)
                 raise
 
     def adopt(self, source: Path, path: Path) -> None:
@@ -161,7 +161,7 @@ class RunFolder:
 
 def result_path(run: Path, folder: str, file: str, suffix: str = "") -> Path:
     """`<run>/<folder>/<file><suffix>`; names too long for a file system end in a hash instead."""
-    return Path(run, folder, *(_fitting(part, suffix) for part in f"{file}{suffix}".split("/")))
+    return run.joinpath(folder, *(_fitting(part, suffix) for part in f"{file}{suffix}".split("/")))
 
 
 def _remove(path: Path) -> None:

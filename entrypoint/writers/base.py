@@ -1,7 +1,7 @@
 """What writers get and what they must offer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -23,16 +23,17 @@ class Looked:
     found: Detections
 
 
-class JsonLines:
-    """The items of a JSON array, a line each."""
+class JsonArray:
+    """The items of a JSON array in a file, a line for those that are added together."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.count = file, 0
 
-    def add(self, item: object) -> None:
-        """Write one more."""
-        self._file.write((b",\n" if self.count else b"\n") + compact(item))
-        self.count += 1
+    def add(self, items: Sequence[object]) -> None:
+        """Write so many more."""
+        if items:
+            self._file.write((b",\n" if self.count else b"\n") + compact(items)[1:-1])
+            self.count += len(items)
 
 
 class _Writer:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from entrypoint.records import Record, compact
-from entrypoint.writers.base import JsonLines, RunWriter
+from entrypoint.writers.base import JsonArray, RunWriter
 
 
 class CocoWriter(RunWriter):
@@ -21,21 +21,15 @@ class CocoWriter(RunWriter):
     def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
         with self.folder.open(self.folder.path / "coco.json") as file, tempfile.TemporaryFile() as aside:
             file.write(b'{"info": ' + compact(info) + b',\n"images": [')
-            images, annotations = JsonLines(file), JsonLines(aside)
+            images, annotations = JsonArray(file), JsonArray(aside)
 
             def take(record: Record) -> None:
                 if record["failure"] is not None:
                     return
-                images.add(
-                    {
-                        "id": images.count + 1,
-                        "file_name": record["file"],
-                        "width": record["width"],
-                        "height": record["height"],
-                    }
-                )
-                for found in record["detections"]:
-                    annotations.add(_annotation(annotations.count + 1, images.count, found))
+                number, first = images.count + 1, annotations.count + 1
+                size = {"width": record["width"], "height": record["height"]}
+                images.add([{"id": number, "file_name": record["file"], **size}])
+                annotations.add([_annotation(n, number, found) for n, found in enumerate(record["detections"], first)])
 
             yield take
             file.write(b'\n],\n"annotations": [')

@@ -8,7 +8,7 @@ from typing import Any
 
 from entrypoint.records import Record, compact
 from entrypoint.settings import Settings
-from entrypoint.writers.base import JsonLines, RunWriter
+from entrypoint.writers.base import JsonArray, RunWriter
 
 
 class PredictionsWriter(RunWriter):
@@ -19,8 +19,8 @@ class PredictionsWriter(RunWriter):
         categories = {str(class_id): name for class_id, name in enumerate(self.names)}
         with self.folder.open(self.folder.path / "predictions.json") as file:
             file.write(b'{"info": ' + compact(info) + b',\n"categories": ' + compact(categories) + b',\n"images": [')
-            lines = JsonLines(file)
-            yield lines.add
+            images = JsonArray(file)
+            yield lambda record: images.add([record])
             file.write(b"\n]}\n")
 
 
