@@ -316,6 +316,7 @@ def quiet_libraries() -> None:
     # Threads that wait for others spin on OpenMP's default; where CPUs are shared that made images ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", str(limits.threads()))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's; nothing here asks it to multiply matrices
 
 
 @contextmanager

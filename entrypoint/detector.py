@@ -85,11 +85,18 @@ class Detector:
         return self._head.decode(maps, self.conf_thres)
 
     @torch.inference_mode()
-    def all_finite(self, image: NDArray[np.uint8]) -> bool:
-        """Whether the network's values for an image (HWC uint8 BGR) can all be told from infinity."""
-        pixels = self.letterbox(image.shape[1], image.shape[0]).apply(image)
+    def look_closely(self, image: NDArray[np.uint8]) -> Detections | None:
+        """The detections in an image (HWC uint8 BGR); None when a value of the network's is infinite, or none at all.
+
+        Raises what says that memory is out.
+        """
+        letterbox = self.letterbox(image.shape[1], image.shape[0])
         with self.device.queue():
-            return all(bool(level.isfinite().all()) for level in self.engine.maps(self.engine.upload([pixels])))
+            maps = self.engine.maps(self.engine.upload([letterbox.apply(image)]))
+            if not all(bool(level.isfinite().all()) for level in maps):
+                return None
+            _, rows = self.decode(maps)
+        return self.select(rows, letterbox)
 
     def select(self, rows: NDArray[np.float32], letterbox: Letterbox) -> Detections:
         """Detections among an image's predictions, in pixels of its original."""

@@ -18,7 +18,7 @@ from entrypoint.log import LOG
 from entrypoint.media.scan import Medium
 from entrypoint.model.network import Network
 from entrypoint.model.nms import NmsOptions
-from entrypoint.precision import half_fault
+from entrypoint.precision import Trial
 from entrypoint.settings import Settings
 from entrypoint.text import printable
 from entrypoint.weights.checkpoint import Checkpoint, load_checkpoint
@@ -153,18 +153,28 @@ def gpu_engines(
     network: Network, devices: Sequence[Device], options: DetectorOptions, media: Sequence[Medium]
 ) -> list[TorchEngine]:
     """A replica of the network on each device, in half precision where that is asked for and shows no fault."""
+    if devices[0].half:
+        fitting = _half_engines(network, devices, replace(options, nms=NmsOptions()), media)
+        if fitting:
+            return fitting
     replicas = [network, *(copy.deepcopy(network) for _ in devices[1:])]
-    if not devices[0].half:
-        return [TorchEngine(replica, device) for replica, device in zip(replicas, devices, strict=True)]
-    plain = [replace(device, half=False) for device in devices]
-    usual = replace(options, nms=NmsOptions())
-    full = TorchEngine(copy.deepcopy(network), plain[0])
-    engines = [TorchEngine(replica, device) for replica, device in zip(replicas, devices, strict=True)]
+    return [
+        TorchEngine(replica, replace(device, half=False)) for replica, device in zip(replicas, devices, strict=True)
+    ]
+
+
+def _half_engines(
+    network: Network, devices: Sequence[Device], options: DetectorOptions, media: Sequence[Medium]
+) -> list[TorchEngine]:
+    """A replica in half precision on each device; none, and a warning, where one shows a fault."""
+    # What computes in full precision has gone from the device before half precision comes.
+    full = replace(devices[0], half=False)
+    trial = Trial(Detector(TorchEngine(copy.deepcopy(network), full), network, options), media)
+    engines = [TorchEngine(copy.deepcopy(network), device) for device in devices]
     for engine in engines:
-        fault = half_fault(Detector(full, network, usual), Detector(engine, network, usual), media)
-        if fault:
+        if fault := trial.fault(Detector(engine, network, options)):
             LOG.warning("%s: %s", engine.device.description, fault)
-            return [full, *(TorchEngine(copy.deepcopy(full.network), device) for device in plain[1:])]
+            return []
     return engines
 
 

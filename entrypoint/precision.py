@@ -18,36 +18,37 @@ _SAME_IOU = 0.5
 _MOST_LOST = 0.05
 
 
-def half_fault(full: Detector, half: Detector, media: Sequence[Medium]) -> str | None:
-    """What half precision loses of what full precision finds in the first images; None when that is next to nothing.
+class Trial:
+    """The first images of a run, and what full precision finds in them, to hold half precision to."""
 
-    Both detectors are to have a moderate threshold, whatever the job's: too few boxes would tell nothing.
-    """
-    sure = lost = 0
-    for image in _first_images(media):
-        if not half.all_finite(image):
-            return "half precision overflows"
-        ours, theirs = _detections(half, image), _detections(full, image)
-        if ours is None or theirs is None:
-            return "half precision cannot be compared with full precision: memory is out"
-        certain = [row for row in range(len(theirs)) if theirs.confidence[row] > full.conf_thres + _MARGIN]
-        sure += len(certain)
-        lost += sum(not _is_among(theirs, row, ours) for row in certain)
-    if lost > _MOST_LOST * sure:
-        return f"half precision loses {lost} of {sure} detections that full precision is sure of"
-    return None
+    def __init__(self, full: Detector, media: Sequence[Medium]) -> None:
+        """Detectors are to have a moderate threshold, whatever the job's: too few boxes would tell nothing.
+
+        Raises what says that memory is out, as `fault` does.
+        """
+        self._sure = full.conf_thres + _MARGIN
+        self._expected = [(image, full.look_closely(image)) for image in _first_images(media)]
+
+    def fault(self, half: Detector) -> str | None:
+        """What half precision loses of what full precision finds; None when that is next to nothing."""
+        sure = lost = 0
+        for image, theirs in self._expected:
+            ours = half.look_closely(image)
+            if ours is None:
+                return "half precision overflows"
+            if theirs is None:  # full precision does, too
+                continue
+            certain = np.flatnonzero(theirs.confidence > self._sure).tolist()
+            sure += len(certain)
+            lost += sum(not _is_among(theirs, row, ours) for row in certain)
+        if lost > _MOST_LOST * sure:
+            return f"half precision loses {lost} of {sure} detections that full precision is sure of"
+        return None
 
 
 def _first_images(media: Sequence[Medium]) -> Iterator[NDArray[np.uint8]]:
     decoded = (medium.failure or read_image(medium.path) for medium in media[:_TRIED])
     return islice((image for image in decoded if not isinstance(image, Failure)), _IMAGES)
-
-
-def _detections(detector: Detector, image: NDArray[np.uint8]) -> Detections | None:
-    height, width, _ = image.shape
-    letterbox = detector.letterbox(width, height)
-    (found,) = detector.look([letterbox.apply(image)])
-    return None if isinstance(found, Failure) else detector.select(found, letterbox)
 
 
 def _is_among(theirs: Detections, row: int, ours: Detections) -> bool:

@@ -16,7 +16,7 @@ from entrypoint.loading import gpu_engines
 from entrypoint.log import LOG
 from entrypoint.media.scan import Medium, scan
 from entrypoint.model.network import Network
-from entrypoint.precision import half_fault
+from entrypoint.precision import Trial
 from entrypoint.records import Failure
 from entrypoint.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
@@ -55,12 +55,12 @@ def detector(network: Network, device: Device) -> Detector:
 
 
 def test_half_precision_finds_the_same_boxes(network: Network, media: list[Medium]) -> None:
-    assert half_fault(detector(network, FULL), detector(network, HALF), media) is None
+    assert Trial(detector(network, FULL), media).fault(detector(network, HALF)) is None
 
 
 def test_an_overflow_is_noticed(network: Network, media: list[Medium]) -> None:
     wild = overflowing(network)
-    fault = half_fault(detector(wild, FULL), detector(wild, HALF), media)
+    fault = Trial(detector(wild, FULL), media).fault(detector(wild, HALF))
     assert fault == "half precision overflows"
 
 
@@ -69,14 +69,14 @@ def test_boxes_that_are_lost_are_counted(network: Network, media: list[Medium]) 
     for conv in blind.head.convs:
         assert isinstance(conv, torch.nn.Conv2d) and conv.bias is not None
         conv.bias.sub_(20)
-    fault = half_fault(detector(network, FULL), detector(blind, HALF), media)
+    fault = Trial(detector(network, FULL), media).fault(detector(blind, HALF))
     assert fault is not None
     lost, sure = map(int, re.findall(r"\d+", fault))
     assert lost == sure > 4
 
 
 def test_an_empty_source_is_no_fault(network: Network) -> None:
-    assert half_fault(detector(network, FULL), detector(network, HALF), []) is None
+    assert Trial(detector(network, FULL), []).fault(detector(network, HALF)) is None
 
 
 @pytest.mark.parametrize("faulty", [False, True], ids=["good", "faulty"])
