@@ -1,12 +1,14 @@
 """Predictions to detections: thresholds, class filter, non-maximum suppression. No clock: no image is cut short."""
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 # Boxes of different classes are moved apart by this much, more than any image is wide, so that one NMS serves all
 # classes. detect.py's value: float32 rounds box coordinates at this offset, so parity wants the same one.
@@ -14,15 +16,16 @@ _CLASS_OFFSET = 7680
 _MAX_CANDIDATES = 30_000
 
 
-def _load_kernels() -> None:
-    """Register torchvision's C++ and CUDA kernels alone: importing the package takes a second and 70 MB more."""
+def _load_nms() -> Callable[[Tensor, Tensor, float], Tensor]:
+    """NMS of torchvision's C++ and CUDA kernels, alone: importing the package takes a second and 70 MB more."""
     package = importlib.util.find_spec("torchvision")
     if package is None or package.origin is None:
         raise ImportError("torchvision is not installed")
     torch.ops.load_library(Path(package.origin).parent / "_C.so")  # type: ignore[no-untyped-call]
+    return torch.ops.torchvision.nms.default
 
 
-_load_kernels()
+_nms = _load_nms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,7 @@ def select(rows: NDArray[np.float32], options: NmsOptions) -> NDArray[np.float32
     found = np.empty((len(kept), 6), np.float32)
     found[:, :4], found[:, 4], found[:, 5] = xywh_to_xyxy(rows[kept, :4]), confidence[kept], class_id[kept]
     apart = found[:, :4] if options.agnostic else found[:, :4] + found[:, 5:] * np.float32(_CLASS_OFFSET)
-    best: NDArray[np.int64] = torch.ops.torchvision.nms(
-        torch.from_numpy(apart), torch.from_numpy(found[:, 4]), options.iou_thres
-    ).numpy()
+    best = _nms(torch.from_numpy(apart), torch.from_numpy(found[:, 4]), options.iou_thres).numpy()
     detections: NDArray[np.float32] = found[best[: options.max_det]]
     return detections
 

@@ -1,4 +1,4 @@
-"""What a run writes: one small class a format. `REGISTRY` is the list; the job asks nothing else.
+"""What a run writes: one small class a format, in the two tuples here; the job asks nothing else.
 
 A per-image writer runs on a thread as soon as an image's detections are known. A per-run writer is given the records,
 sorted by file, when all are on disk.
