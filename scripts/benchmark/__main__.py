@@ -44,13 +44,15 @@ def main(
     else the machine does hurts all alike.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = dict(os.environ)  # what whole commands are to see: the settings for our libraries slow a peer down
     quiet_libraries()
     from scripts.benchmark.measures import Bench  # after the libraries' settings
+    from scripts.benchmark.processes import Commands
 
     side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
     settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
     with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as scratch:
-        bench = Bench(settings, images, count, rounds, Path(scratch))
+        bench = Bench(settings, images, count, rounds, Commands(settings, Path(scratch), environment))
         figures = {
             "machine": bench.machine(),
             "stages": bench.stages(),

@@ -24,7 +24,7 @@ from scripts.benchmark import stages
 from scripts.benchmark.clock import Span, median
 from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
-from scripts.benchmark.processes import Ran, peer, program
+from scripts.benchmark.processes import Commands, Ran
 from scripts.benchmark.workload import Workload
 
 _FEW = 2  # what a start is measured with
@@ -33,8 +33,9 @@ _FEW = 2  # what a start is measured with
 class Bench:
     """One network and one set of images. Each measurement prints its lines and gives its figures."""
 
-    def __init__(self, settings: Settings, images: Path, count: int, rounds: int, scratch: Path) -> None:
-        self._settings, self._rounds, self._scratch = settings, rounds, scratch
+    def __init__(self, settings: Settings, images: Path, count: int, rounds: int, commands: Commands) -> None:
+        self._settings, self._rounds, self._commands = settings, rounds, commands
+        self._scratch = scratch = commands.scratch
         self._images = [medium.path for medium in scan(str(images)).media]
         if not self._images:
             raise click.UsageError(f"--images {images}: no images there")
@@ -190,7 +191,7 @@ class Bench:
 
     def start(self) -> dict[str, Any]:
         """The command on two images, from its start."""
-        runs = [self._program(self._few) for _ in range(self._rounds)]
+        runs = [self._commands.program(self._few) for _ in range(self._rounds)]
         first = statistics.median(run.first or run.seconds for run in runs)
         figures = {"seconds": _seconds(runs), "first_result": first, "peak_mb": _peak(runs)}
         click.echo(
@@ -203,7 +204,7 @@ class Bench:
         """The command on all images, and on ten times as many."""
         once = len(self._work.media)
         tenfold = copies(self._scratch / "tenfold", self._images, 10 * once)
-        runs = [(self._program(self._folder), self._program(tenfold)) for _ in range(self._rounds)]
+        runs = [(self._commands.program(self._folder), self._commands.program(tenfold)) for _ in range(self._rounds)]
         figures: dict[str, Any] = {}
         click.echo("\nThe command on           images   ms an image   peak memory, MB")
         for count, side in ((once, 0), (10 * once, 1)):
@@ -221,8 +222,7 @@ class Bench:
         click.echo("\nBeside the peer   s     core-s   MB    the peer: s   core-s   MB   our time of its, pair by pair")
         for folder, count in ((self._folder, len(self._work.media)), (self._few, _FEW)):
             pairs = [
-                (self._program(folder), peer(command, self._settings, folder, self._scratch))
-                for _ in range(self._rounds)
+                (self._commands.program(folder), self._commands.peer(command, folder)) for _ in range(self._rounds)
             ]
             ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
             ratios = [our.seconds / their.seconds for our, their in pairs]
@@ -242,9 +242,6 @@ class Bench:
                 f"   {' '.join(f'{ratio:.2f}' for ratio in ratios)}: {statistics.median(ratios):.2f}"
             )
         return figures
-
-    def _program(self, folder: Path) -> Ran:
-        return program(self._settings, folder, self._scratch)
 
 
 def _seconds(runs: list[Ran]) -> float:

@@ -24,30 +24,39 @@ class Ran:
     peak_mb: float
 
 
-def program(settings: Settings, source: Path, scratch: Path) -> Ran:
-    """`yolo-bac` on a folder."""
-    with results(scratch) as project:
-        words = ["yolo-bac", "--weights", str(settings.weights), "--source", str(source), "--project", str(project)]
-        words += ["--engine", settings.engine, "--device", settings.device]
-        words += ["--imgsz", ",".join(map(str, settings.imgsz)), "--batch-size", str(settings.batch_size or "auto")]
-        return _run(words, project)
+@dataclass(frozen=True)
+class Commands:
+    """Runs commands with these settings in an environment; what they leave goes below `scratch`."""
+
+    settings: Settings
+    scratch: Path
+    environment: dict[str, str]
+
+    def program(self, source: Path) -> Ran:
+        """`yolo-bac` on a folder."""
+        settings = self.settings
+        with results(self.scratch) as project:
+            words = ["yolo-bac", "--weights", str(settings.weights), "--source", str(source), "--project", str(project)]
+            words += ["--engine", settings.engine, "--device", settings.device]
+            words += ["--imgsz", ",".join(map(str, settings.imgsz)), "--batch-size", str(settings.batch_size or "auto")]
+            return _run(words, self.environment, project)
+
+    def peer(self, command: str, source: Path) -> Ran:
+        """Another command line; {weights}, {source}, {project} and {imgsz} stand for ours."""
+        with results(self.scratch) as project:
+            side = max(self.settings.imgsz)
+            places = {"weights": self.settings.weights, "source": source, "project": project, "imgsz": side}
+            return _run([word.format_map(places) for word in shlex.split(command)], self.environment, None)
 
 
-def peer(command: str, settings: Settings, source: Path, scratch: Path) -> Ran:
-    """Another command line; {weights}, {source}, {project} and {imgsz} stand for ours."""
-    with results(scratch) as project:
-        places = {"weights": settings.weights, "source": source, "project": project, "imgsz": max(settings.imgsz)}
-        return _run([word.format_map(places) for word in shlex.split(command)], None)
-
-
-def _run(command: list[str], project: Path | None) -> Ran:
+def _run(command: list[str], environment: dict[str, str], project: Path | None) -> Ran:
     """Run a command to its end; with a `project`, notice when the first record appears below it."""
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
         child = os.posix_spawnp(
             command[0],
             command,
-            os.environ,
+            environment,
             file_actions=[(os.POSIX_SPAWN_DUP2, said.fileno(), descriptor) for descriptor in (1, 2)],
         )
         first, peak = None, 0.0
