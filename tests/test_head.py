@@ -24,13 +24,14 @@ def test_both_ways_keep_what_is_above(
     raw[:, :, 4][raw[:, :, 4] > 1.5] = torch.nan  # as FP16 may give: above nothing
     raw = raw.half() if half else raw
     expected = [
-        (image * anchors + anchor, cell, raw[image, anchor, :, cell].float().tolist())
+        (image, anchor, cell, raw[image, anchor, :, cell].float().tolist())
         for image in range(images)
         for anchor in range(anchors)
         for cell in range(cells)
         if raw[image, anchor, 4, cell].item() > least
     ]
     for keep in (above_by_torch, above_by_numpy):
-        plane, cell, logits = keep(raw, least)
+        *places, logits = keep(raw, least)
         assert logits.dtype == np.float32 and logits.shape == (len(expected), values)
-        np.testing.assert_equal(list(zip(plane.tolist(), cell.tolist(), logits.tolist(), strict=True)), expected)
+        found = zip(*(values.tolist() for values in places), logits.tolist(), strict=True)
+        np.testing.assert_equal(list(found), expected)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 _ROUNDING = 0.01  # of logits in FP16, and more
 
-_Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+_Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 def _logit(share: float) -> float:
@@ -46,11 +46,10 @@ class Detect(nn.Module):
         least = _logit(threshold) - _ROUNDING
         levels = [(level, raw) for level, raw in enumerate(maps) if raw is not None]
         found = [self._above(raw, least) for _, raw in levels]
-        planes, cells, logits = map(np.concatenate, zip(*found, strict=True))
+        image, anchor, cell, logits = map(np.concatenate, zip(*found, strict=True))
         which = np.array([(level, raw.shape[3]) for level, raw in levels])
-        level, width = which.repeat([len(places) for places, _, _ in found], 0).T
-        image, anchor = np.divmod(planes, self._anchors.shape[1])
-        row_and_column = np.array(np.divmod(cells, width), np.float32)
+        level, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
+        row_and_column = np.array(np.divmod(cell, width), np.float32)
         with np.errstate(over="ignore"):  # far below zero
             t = 1 / (1 + np.exp(-logits))
         t[:, :2] = (t[:, :2] * 2 + (row_and_column[::-1].T - 0.5)) * self._strides[level, None]
@@ -65,13 +64,14 @@ class Detect(nn.Module):
 
 
 def above_by_torch(raw: Tensor, least: float) -> _Found:
-    """Where objectness, as a logit, is above `least`: the plane (image · anchors + anchor), the cell, and all logits.
+    """Where objectness, as a logit, is above `least`: image, anchor and cell, (n,) each; and all logits there.
 
-    `raw` (B, anchors, 5 + classes, cells) may be on a GPU; nothing else leaves it. Gives (n,), (n,), (n, 5 + classes).
+    `raw` (B, anchors, 5 + classes, cells) may be on a GPU; nothing else leaves it.
     """
-    image, anchor, cell = (raw[:, :, 4] > least).nonzero().unbind(1)
-    plane, logits = image * raw.shape[1] + anchor, raw[image, anchor, :, cell]
-    return plane.cpu().numpy(), cell.cpu().numpy(), logits.float().cpu().numpy()
+    places = (raw[:, :, 4] > least).nonzero()
+    image, anchor, cell = places.unbind(1)
+    logits = raw[image, anchor, :, cell].float()
+    return *places.T.cpu().numpy(), logits.cpu().numpy()
 
 
 def above_by_numpy(raw: Tensor, least: float) -> _Found:
@@ -79,4 +79,4 @@ def above_by_numpy(raw: Tensor, least: float) -> _Found:
     values = raw.numpy()
     plane, cell = np.divmod(np.flatnonzero(values[:, :, 4] > least), values.shape[3])
     image, anchor = np.divmod(plane, values.shape[1])
-    return plane, cell, values[image, anchor, :, cell].astype(np.float32, copy=False)
+    return image, anchor, cell, values[image, anchor, :, cell].astype(np.float32, copy=False)

@@ -52,7 +52,7 @@ def main(
     side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
     settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
     with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as scratch:
-        bench = Bench(settings, images, count, rounds, Commands(settings, Path(scratch), environment))
+        bench = Bench(Commands(settings, Path(scratch), environment), images, count, rounds)
         figures = {
             "machine": bench.machine(),
             "stages": bench.stages(),

@@ -17,7 +17,7 @@ from entrypoint.detector import Detector
 from entrypoint.device import choose_devices
 from entrypoint.loading import load
 from entrypoint.media.scan import scan
-from entrypoint.settings import Engine, Settings
+from entrypoint.settings import Engine
 from entrypoint.status import versions
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import stages
@@ -33,9 +33,9 @@ _FEW = 2  # what a start is measured with
 class Bench:
     """One network and one set of images. Each measurement prints its lines and gives its figures."""
 
-    def __init__(self, settings: Settings, images: Path, count: int, rounds: int, commands: Commands) -> None:
-        self._settings, self._rounds, self._commands = settings, rounds, commands
-        self._scratch = scratch = commands.scratch
+    def __init__(self, commands: Commands, images: Path, count: int, rounds: int) -> None:
+        self._commands, self._rounds = commands, rounds
+        self._settings, self._scratch = settings, scratch = commands.settings, commands.scratch
         self._images = [medium.path for medium in scan(str(images)).media]
         if not self._images:
             raise click.UsageError(f"--images {images}: no images there")
