@@ -9,7 +9,7 @@
     ├── OutputError              6   the output folder cannot be written
     └── ResourceError            7   memory or device cannot carry the job
 
-A medium that fails is not an exception but a value, `entrypoint.records.Failure`: it becomes the input's record,
+A medium that fails is not an exception but a value, `entrypoint.values.Failure`: it becomes the input's record,
 and more of them than `--max-failures` make the run end with `EXIT_MEDIA_FAILED`.
 """
 

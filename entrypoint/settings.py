@@ -17,7 +17,7 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of `yolo-bac`; `entrypoint.cli` says what each means. `imgsz` is (height, width)."""
+    """The options of `yolo-bac`; `entrypoint.cli.command` says what each means. `imgsz` is (height, width)."""
 
     weights: str | None = None
     source: str | None = None

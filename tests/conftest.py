@@ -16,7 +16,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from entrypoint.cli import command
+from entrypoint.cli.command import command
 
 # How long an example takes is no property of the code: the machine may be busy.
 hypothesis.settings.register_profile("untimed", deadline=None)

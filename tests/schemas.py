@@ -9,7 +9,7 @@ from referencing import Registry, Resource
 
 import entrypoint
 
-FOLDER = Path(entrypoint.__file__).parent / "schemas"
+FOLDER = Path(entrypoint.__file__).parent / "results" / "schemas"
 
 
 def assert_valid(value: Any, name: str) -> None:

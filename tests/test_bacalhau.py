@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import pytest
 
-from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS, bundled_images
+from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from tests.bacalhau_node import cgroup, table
 from tests.bacalhau_node.engine import EngineRunner
 from tests.bacalhau_node.failures import BAKED, FAILING

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from entrypoint.device import Device
-from entrypoint.engines.eager import TorchEngine
-from entrypoint.engines.ort import OnnxEngine
-from entrypoint.samples import DEMO_WEIGHTS
-from entrypoint.weights.checkpoint import load_checkpoint
+from entrypoint.engines.onnx import OnnxEngine
+from entrypoint.engines.torch import TorchEngine
+from entrypoint.host.device import Device
+from entrypoint.sources.samples import DEMO_WEIGHTS
+from entrypoint.weights.classic.checkpoint import load_checkpoint
 from scripts.benchmark.clock import timed
 from scripts.benchmark.engines import Meter, Replay
 from scripts.benchmark.stages import STAGES

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from entrypoint.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from scripts.training.scenes import NAMES, Scene, draw_scene
 from tests.conftest import Ended, records
 

@@ -17,7 +17,7 @@ import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator, ValidationError
 
 from entrypoint import __version__, errors
-from entrypoint.cli import command
+from entrypoint.cli.command import command
 from scripts.smoke.checks import VARIANTS
 from tests.conftest import ROOT
 

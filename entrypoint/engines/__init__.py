@@ -1,1 +1,4 @@
-"""What computes a network: PyTorch on any device, ONNX Runtime where many images go through a CPU."""
+"""What computes a network on one device: ONNX Runtime on a CPU, PyTorch on a GPU or where it is asked for.
+
+An engine knows nothing of boxes, images' files or results.
+"""

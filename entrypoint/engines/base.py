@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from entrypoint.device import Device
+from entrypoint.host.device import Device
 
 
 class Engine(ABC):

@@ -11,8 +11,8 @@ from google.protobuf.message import EncodeError
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, fx, nn
 
-from entrypoint.model import layers
-from entrypoint.model.network import Network
+from entrypoint.models.yolov5 import layers
+from entrypoint.models.yolov5.network import Network
 
 INPUT = "pixels"
 _OPSET, _IR_VERSION = 17, 8

@@ -1,1 +1,4 @@
-"""Weights: found by their content, and loaded without running anything in them."""
+"""Weights: found by their content, and read without running anything in them.
+
+The file's kind is told here, and the registry hands it to what reads that kind.
+"""

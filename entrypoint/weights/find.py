@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
-from entrypoint.filetype import GIT_LFS, HTML, TORCH, TORCH_LEGACY, XML, FileType, identify
+from entrypoint.sources.filetype import GIT_LFS, HTML, TORCH, TORCH_LEGACY, XML, FileType, identify
 
 _SHOWN = 10
 
@@ -139,7 +139,7 @@ def _several(label: str, candidates: list[Weights]) -> str:
 def _classes(weights: Weights) -> str:
     if weights.kind not in (TORCH, TORCH_LEGACY):
         return ""
-    from entrypoint.weights.checkpoint import (
+    from entrypoint.weights.classic.checkpoint import (
         load_checkpoint,
     )  # torch, for a listing that hardly any run needs
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from entrypoint.cli import quiet_libraries
-from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.cli.command import quiet_libraries
 from entrypoint.settings import ENGINES, Engine, Settings
+from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 
 
 @click.command()

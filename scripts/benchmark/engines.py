@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from entrypoint.detector import Detector
+from entrypoint.detect.detector import Detector
 from entrypoint.engines.base import Engine
 
 

@@ -12,13 +12,13 @@ import click
 import torch
 from torch import Tensor
 
-from entrypoint import limits
-from entrypoint.detector import Detector
-from entrypoint.device import choose_devices
-from entrypoint.loading import load
-from entrypoint.media.scan import scan
+from entrypoint.detect.detector import Detector
+from entrypoint.detect.loading import load
+from entrypoint.host import limits
+from entrypoint.host.device import choose_devices
+from entrypoint.results.status import versions
 from entrypoint.settings import Engine
-from entrypoint.status import versions
+from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import stages
 from scripts.benchmark.clock import Span, median

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from entrypoint.detector import Detector
-from entrypoint.draw import DrawOptions, annotate
-from entrypoint.loading import Loaded
-from entrypoint.media.decode import decode_image
-from entrypoint.records import Failure, compact, detection_record
-from entrypoint.writers.images import encode_image
+from entrypoint.detect.detector import Detector
+from entrypoint.detect.loading import Loaded
+from entrypoint.results.draw import DrawOptions, annotate
+from entrypoint.results.formats.images import encode_image
+from entrypoint.sources.decode import decode_image
+from entrypoint.values import Failure, compact, detection_record
 from scripts.benchmark.clock import Span, median, timed
 
 _NUMBERS = itertools.count()  # new files, as in a run: an old one costs more to replace

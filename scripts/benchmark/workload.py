@@ -4,18 +4,18 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from entrypoint import limits, memory
-from entrypoint.deadline import Deadline
-from entrypoint.detector import Detector
-from entrypoint.loading import Loaded
-from entrypoint.media.scan import Medium
-from entrypoint.pipeline import Pipeline
-from entrypoint.records import Record
-from entrypoint.recordstore import RecordStore
-from entrypoint.runfolder import RunFolder
+from entrypoint.detect.detector import Detector
+from entrypoint.detect.loading import Loaded
+from entrypoint.host import limits, memory
+from entrypoint.results.formats import image_writers, write_run
+from entrypoint.results.recordstore import RecordStore
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.timings import Timings
+from entrypoint.run.deadline import Deadline
+from entrypoint.run.pipeline import Pipeline
 from entrypoint.settings import Settings
-from entrypoint.timings import Timings
-from entrypoint.writers import image_writers, write_run
+from entrypoint.sources.scan import Medium
+from entrypoint.values import Record
 from scripts.benchmark.clock import Span, timed
 from scripts.benchmark.folders import results
 

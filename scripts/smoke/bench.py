@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entrypoint.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 
 
 @dataclass

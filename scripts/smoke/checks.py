@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from entrypoint import limits
-from entrypoint.batching import map_ahead
-from entrypoint.samples import DEMO_SCENES
+from entrypoint.host import limits
+from entrypoint.run.batching import map_ahead
+from entrypoint.sources.samples import DEMO_SCENES
 from scripts.smoke.bench import Bench, close, expect, records
 
 VARIANTS: dict[str, tuple[str, float, float]] = {

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 from scripts.training.loss import loss
 from scripts.training.network import Model, save_classic
 from scripts.training.scenes import NAMES, Scene, draw_scene

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 from tests.bacalhau_node.inputs import Source, ipfs, local, s3, url
 from tests.bacalhau_node.launch import Mount
 from tests.bacalhau_node.node import Execution, Job

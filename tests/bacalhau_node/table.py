@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entrypoint.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 from tests.bacalhau_node.inputs import Source, empty_partition, ipfs, local, s3, url
 from tests.bacalhau_node.node import Execution, Job, Node
 from tests.bacalhau_node.publish import Publisher

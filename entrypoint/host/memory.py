@@ -1,0 +1,88 @@
+"""Living within a memory limit: nothing starts that cannot end, and running out is an error, never a kill.
+
+The kernel ends a process that exceeds its cgroup's limit, and on a batch platform that is the loss of all results. So
+the heap gets a limit of its own, a little below: an allocation beyond it fails, and what asked for it can give way.
+"""
+
+import resource
+from pathlib import Path
+
+from entrypoint.errors import ResourceError, YoloBacError
+from entrypoint.host import limits
+
+LEAST_BYTES = 420_000_000
+"""What PyTorch, a small network and a small image need."""
+
+# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python,
+# CUDA's libraries.
+_WORDS = (
+    "can't allocate memory",
+    "could not create a",
+    "Failed to allocate memory",
+    "Insufficient memory",
+    "out of memory",
+    "bad_alloc",
+    "can't start new thread",
+    "STATUS_ALLOC_FAILED",
+)
+_STATUS = Path("/proc/self/status")
+# Left free of the heap: the program's own code, which the kernel can read again from disk but had better not, and files
+# being written.
+_CODE_BYTES = 32 << 20
+_STACK_BYTES = 8 << 20
+_STACKS_PER_CPU = 3  # to compute, to decode, to write
+_LEAST_WAITING, _MOST_WAITING = 4 << 20, 192 << 20
+ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g` for docker run"
+
+
+def require_least() -> None:
+    """Raises ResourceError where not even the libraries fit; to be asked before they are imported."""
+    limit = limits.memory_limit()
+    if limit is not None and limit < LEAST_BYTES:
+        raise ResourceError(
+            f"memory is limited to {limit // 1_000_000} MB, and PyTorch with a small network needs "
+            f"{LEAST_BYTES // 1_000_000} MB: {ADVICE}"
+        )
+
+
+def is_said(error: BaseException) -> bool:
+    """Whether an error says, in the words of one of the libraries, that memory is out."""
+    if isinstance(error, MemoryError):
+        return True
+    return not isinstance(error, YoloBacError) and any(words in str(error) for words in _WORDS)
+
+
+def shortage(what: str) -> ResourceError:
+    """The error for something that does not fit into this process's memory."""
+    limit = limits.memory_limit()
+    found = f"memory is limited to {limit // 1_000_000} MB, too little" if limit else "not enough memory"
+    return ResourceError(f"{found} for {what}: {ADVICE}, or choose a smaller model or --imgsz")
+
+
+def guard() -> None:
+    """Make allocations fail before the cgroup's limit kills. Where there is no limit, nothing is done."""
+    free = room()
+    if free is None:
+        return
+    # RLIMIT_DATA counts what is mapped, the cgroup what is touched: thread stacks are mapped whole.
+    data = _status("VmData") + max(0, free) + _STACK_BYTES * _STACKS_PER_CPU * limits.threads()
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (data if hard == resource.RLIM_INFINITY else min(data, hard), hard))
+
+
+def room() -> int | None:
+    """Bytes that the heap may still grow by; None for no limit."""
+    limit = limits.memory_limit()
+    return None if limit is None else limit - _status("RssAnon", "VmRSS") - _CODE_BYTES
+
+
+def waiting_bytes() -> int:
+    """Bytes of decoded images that may wait at each place where images wait."""
+    free = room()
+    return _MOST_WAITING if free is None else min(_MOST_WAITING, max(_LEAST_WAITING, free // 8))
+
+
+def _status(*names: str) -> int:
+    """Bytes from this process's status: the first of these that the kernel tells."""
+    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if ":" in line)
+    return next((int(lines[name].split()[0]) * 1024 for name in names if name in lines), 0)

@@ -1,1 +1,0 @@
-"""Media: what a source holds, and pixels from it."""

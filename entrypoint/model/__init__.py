@@ -1,1 +1,0 @@
-"""The YOLOv5 network, forward only: its layers, how they connect, the anchor head, and NMS."""

@@ -1,0 +1,53 @@
+"""coco.json: the detections as a COCO dataset."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from entrypoint.results.formats.base import JsonArray, RunWriter
+from entrypoint.values import Record, compact
+
+
+class CocoWriter(RunWriter):
+    """Images (also those without a box), annotations with `score`, categories by the network's class ids.
+
+    `bbox` is x, y, width, height in pixels of the upright image. Inputs that failed have no size and are left out;
+    predictions.json has them.
+    """
+
+    @contextmanager
+    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
+        with self.folder.open(self.folder.path / "coco.json") as file, tempfile.TemporaryFile() as aside:
+            file.write(b'{"info": ' + compact(info) + b',\n"images": [')
+            images, annotations = JsonArray(file), JsonArray(aside)
+
+            def take(record: Record) -> None:
+                if record["failure"] is not None:
+                    return
+                number, first = images.count + 1, annotations.count + 1
+                size = {"width": record["width"], "height": record["height"]}
+                images.add([{"id": number, "file_name": record["file"], **size}])
+                annotations.add([_annotation(n, number, found) for n, found in enumerate(record["detections"], first)])
+
+            yield take
+            file.write(b'\n],\n"annotations": [')
+            aside.seek(0)
+            shutil.copyfileobj(aside, file)
+            categories = [{"id": class_id, "name": name} for class_id, name in enumerate(self.names)]
+            file.write(b'\n],\n"categories": ' + compact(categories) + b"}\n")
+
+
+def _annotation(number: int, image: int, found: dict[str, Any]) -> dict[str, Any]:
+    x1, y1, x2, y2 = found["box"].values()
+    width, height = round(x2 - x1, 4), round(y2 - y1, 4)
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": found["class"],
+        "bbox": [x1, y1, width, height],
+        "area": round(width * height, 4),
+        "iscrowd": 0,
+        "score": found["confidence"],
+    }

@@ -1,0 +1,51 @@
+"""The last word on stdout: under 2 KB, the most important line first."""
+
+import sys
+from pathlib import Path
+
+from entrypoint.host.memory import ADVICE
+from entrypoint.log import LOG
+from entrypoint.results.status import Counts
+from entrypoint.text import printable
+from entrypoint.values import OUT_OF_MEMORY
+
+_MAX_BYTES = 2000
+_SHOWN_FAILURES = 5
+_MAX_LINE = 200
+
+
+def verdict(counts: Counts) -> str:
+    """One line on how it went."""
+    if not counts.total:
+        return "Nothing to do: the source holds no media."
+    images = f"{counts.total} image{'s' * (counts.total != 1)}"
+    found = f"{counts.detections} detection{'s' * (counts.detections != 1)}"
+    if counts.failed:
+        return f"{counts.failed} of {images} failed; {found} in the other {counts.done}."
+    return f"{images}, {found}."
+
+
+def summary(counts: Counts, path: Path, seconds: float, first: str | None = None) -> str:
+    """What is printed when a run ends; its first line is the verdict."""
+    lines = [first or verdict(counts), f"Results: {printable(path)}"]
+    if counts.reused:
+        lines.append(f"Continued: {counts.reused} were done before.")
+    if counts.failed:
+        lines += [f"  {line[:_MAX_LINE]}" for line in counts.failed_files[:_SHOWN_FAILURES]]
+        if counts.failed > _SHOWN_FAILURES:
+            lines.append(f"  and {counts.failed - _SHOWN_FAILURES} more, in status.json")
+        if counts.failures[OUT_OF_MEMORY]:
+            lines.append(f"Out of memory: {ADVICE}.")
+        lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
+    looked = counts.done + counts.failed - counts.reused
+    lines.append(f"Time: {seconds:.1f} s{f', {looked / seconds:.1f} images a second' if looked and seconds else ''}.")
+    return "\n".join(lines).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
+
+
+def print_summary(text: str) -> None:
+    """Write it to stdout; that nobody reads it is no failure of the run."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:  # nobody reads it; the results are on disk all the same
+        LOG.warning("the summary cannot be printed: %s", error)

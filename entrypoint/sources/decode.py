@@ -1,0 +1,131 @@
+"""Pixels from an image file: upright, 8 bits, BGR, or the reason why not."""
+
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.host import memory
+from entrypoint.sources.filetype import HEAD_BYTES, identify_head
+from entrypoint.values import OUT_OF_MEMORY, Failure
+
+Image = NDArray[np.uint8]
+
+_MAX_FILE_BYTES = 1 << 30
+_PNG_END, _JPEG_END = b"IEND", b"\xff\xd9"
+# A marker inside JPEG's compressed data: not a stuffed 0xFF00, a restart marker or a fill byte.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+
+def read_image(path: Path) -> Image | Failure:
+    """The image at `path`, HWC uint8 BGR in [0, 255], EXIF orientation applied; a Failure, never an exception.
+
+    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return Failure("not_a_file", "neither a regular file nor a link to one")
+        if status.st_size > _MAX_FILE_BYTES:
+            return Failure("too_large", f"{status.st_size} bytes, more than the {_MAX_FILE_BYTES} read")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Failure("vanished", "listed at the start, gone when its turn came")
+    except OSError as error:
+        return Failure("unreadable", f"cannot be read: {error.strerror}")
+    except MemoryError:
+        return Failure(OUT_OF_MEMORY, "no memory left to read it")
+    return decode_image(data)
+
+
+def read_ahead(path: Path) -> None:
+    """Let the kernel begin to read a file that is about to be asked for."""
+    with suppress(OSError):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
+
+
+def decode_image(data: bytes) -> Image | Failure:
+    """`read_image` for bytes in memory."""
+    kind = identify_head(data[:HEAD_BYTES])
+    if kind.family == "empty":
+        return Failure("empty", "0 bytes")
+    if kind.family in ("document", "archive", "weights", "video"):
+        return Failure("not_an_image", f"its content is {kind.name}")
+    if cut := _cut(data, kind.name):
+        return Failure("truncated", cut)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
+        if memory.is_said(error):
+            return Failure(OUT_OF_MEMORY, "no memory left to decode it")
+        if "CV_IO_MAX_IMAGE" in str(error):
+            return Failure("too_large", f"a {kind.name} with more pixels than are decoded: {_shortened(error)}")
+        return Failure("damaged", f"a {kind.name} that cannot be decoded: {_shortened(error)}")
+    except MemoryError:
+        return Failure(OUT_OF_MEMORY, "no memory left to decode it")
+    if image is None:
+        return Failure("damaged" if kind.family == "image" else "not_an_image", f"{kind.name}, cannot be decoded")
+    return _eight_bits(image)
+
+
+def _shortened(error: cv2.error) -> str:
+    return " ".join((error.err or str(error)).split())[:120]
+
+
+def _eight_bits(image: NDArray[np.generic]) -> Image:
+    if image.dtype == np.uint8:
+        return image  # type: ignore[return-value]
+    if image.dtype == np.uint16:
+        # 10 or 12 significant bits in 16: their eight highest would be black.
+        bits = max(8, int(image.max()).bit_length())
+        bits = 16 if bits > 12 else bits + bits % 2
+        return np.right_shift(image.astype(np.uint16), bits - 8).astype(np.uint8)
+    scaled = np.nan_to_num(image.astype(np.float32)).clip(0, 1) * 255
+    return scaled.round().astype(np.uint8)
+
+
+def _cut(data: bytes, kind: str) -> str | None:
+    """How a file that does not reach its own end falls short; decoders fill the rest with grey and say nothing."""
+    if kind == "JPEG image" and not _jpeg_ends(data):
+        return f"a JPEG image of {len(data)} bytes without its end marker"
+    if kind == "PNG image" and _PNG_END not in data[-4096:] and not _png_ends(data):
+        return f"a PNG image of {len(data)} bytes without its end chunk"
+    if kind == "WebP image" and (declared := int.from_bytes(data[4:8], "little") + 8) > len(data):
+        return f"a WebP image that declares {declared} bytes and has {len(data)}"
+    return None
+
+
+def _png_ends(data: bytes) -> bool:
+    position = 8
+    while position + 8 <= len(data):
+        if data[position + 4 : position + 8] == _PNG_END:
+            return True
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+    return False
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Whether the markers lead to an end-of-image. The end markers of embedded thumbnails lie inside segments.
+
+    A file that ends with such a marker, behind the start of a scan, needs no further look.
+    """
+    position = 2
+    while match := _JPEG_MARKER.search(data, position):
+        marker, position = match.group()[1], match.end()
+        if marker == 0xD9:
+            return True
+        if marker not in (0x01, 0xD8):
+            position += int.from_bytes(data[position : position + 2], "big")
+        if marker == 0xDA and position + 2 <= len(data) and data.endswith(_JPEG_END):
+            return True
+    return False

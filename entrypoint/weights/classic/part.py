@@ -1,0 +1,118 @@
+"""A node of a checkpoint, read with checks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from entrypoint.errors import WeightsError
+from entrypoint.weights.classic.pickled import Node
+
+_MAX_LAYERS = 20_000
+_MAX_GROWTH = 8  # bytes to floats is 4
+# Far above any real one: of groups, classes, heads; and of a kernel, a stride, a padding.
+_MAX_COUNT, _MAX_SIZE = 1 << 16, 64
+
+
+class Allowance:
+    """What a network may grow to. A few bytes of pickle can name one layer, or one tensor, a million times."""
+
+    def __init__(self, file_bytes: int) -> None:
+        self._layers, self._bytes = _MAX_LAYERS, _MAX_GROWTH * file_bytes
+
+    def take_layer(self) -> None:
+        self._layers -= 1
+        if self._layers < 0:
+            raise WeightsError(f"the checkpoint has more than {_MAX_LAYERS} layers")
+
+    def take_bytes(self, count: int) -> None:
+        self._bytes -= count
+        if self._bytes < 0:
+            raise WeightsError(f"the checkpoint's layers take more than {_MAX_GROWTH} times the file's size in memory")
+
+
+def shown(value: object) -> str:
+    """A value from a checkpoint, for a message: short scalars as they are, anything else by its type."""
+    if isinstance(value, (str, float, bool, type(None))) or (isinstance(value, int) and abs(value) < 10**18):
+        return repr(value)[:80]
+    return f"a {type(value).__name__}"
+
+
+class Part:
+    """A node and where it stands in the model, read with checks: what is missing or odd raises WeightsError."""
+
+    def __init__(self, node: object, path: str, allowance: Allowance) -> None:
+        if not isinstance(node, Node):
+            raise WeightsError(f"the checkpoint's {path} is a {type(node).__name__}, not a layer")
+        allowance.take_layer()
+        self.node, self.path, self.name, self._allowance = node, path, node.pickled_name, allowance
+
+    def wrong(self, what: str) -> WeightsError:
+        return WeightsError(f"the checkpoint's {self.path} ({self.name}) {what}")
+
+    def value(self, key: str, default: object = None) -> Any:
+        return self.node.state.get(key, default)
+
+    def number(self, key: str, default: int | None = None) -> int:
+        return self.checked_int(key, self.value(key, default), _MAX_COUNT)
+
+    def pair(self, key: str, default: int | None = None) -> tuple[int, int]:
+        value = self.value(key, default)
+        first, second = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, value)
+        return self.checked_int(key, first), self.checked_int(key, second)
+
+    def real(self, key: str, default: float) -> float:
+        value = self.value(key, default)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self.wrong(f"has {key} = {shown(value)}, expected a number")
+        return float(value)
+
+    def checked_int(self, key: str, value: object, most: int = _MAX_SIZE) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise self.wrong(f"has {key} = {shown(value)}, expected a whole number from 0 to {most}")
+        return value
+
+    def tensor(self, key: str, dims: int) -> Tensor:
+        found = self.optional_tensor(key)
+        if found is None or found.dim() != dims:
+            raise self.wrong(f"has no {key} of {dims} dimensions")
+        return found
+
+    def optional_tensor(self, key: str) -> Tensor | None:
+        """A parameter, buffer or attribute, as float32 of its own."""
+        for group in (self.value("_parameters"), self.value("_buffers"), self.node.state):
+            found = group.get(key) if isinstance(group, dict) else None
+            if isinstance(found, Tensor):
+                return self._own(key, found)
+        return None
+
+    def _own(self, key: str, found: Tensor) -> Tensor:
+        # A stride of 0 can claim a tensor far larger than the bytes behind it.
+        if (
+            found.is_sparse
+            or found.is_quantized
+            or found.numel() * found.element_size() > found.untyped_storage().nbytes()
+        ):
+            raise self.wrong(f"has a {key} that does not hold the values it claims")
+        self._allowance.take_bytes(found.numel() * torch.float32.itemsize)
+        own = found.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
+        if own.isnan().any():
+            raise self.wrong(f"has a {key} with values that are no numbers (NaN); its training diverged")
+        return own
+
+    def has(self, key: str) -> bool:
+        modules = self.value("_modules")
+        return isinstance(modules, dict) and isinstance(modules.get(key), Node)
+
+    def child(self, key: str) -> "Part":
+        if not self.has(key):
+            raise self.wrong(f"has no layer {key}")
+        return Part(self.value("_modules")[key], f"{self.path}.{key}", self._allowance)
+
+    def children(self) -> Iterator["Part"]:
+        modules = self.value("_modules")
+        if not isinstance(modules, dict):
+            raise self.wrong("has no list of layers")
+        for key, node in modules.items():
+            yield Part(node, f"{self.path}.{key}", self._allowance)

@@ -1,0 +1,10 @@
+"""Write the generated pages of docs/: python -m scripts.reference."""
+
+from pathlib import Path
+
+from scripts.reference.structure import structure
+
+ROOT = Path(__file__).parent.parent.parent
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "structure.md").write_text(structure(ROOT))

@@ -1,0 +1,101 @@
+"""FP16 is trusted only where it finds what FP32 finds. On a CPU, where PyTorch has FP16 too."""
+
+import copy
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from entrypoint.detect.detector import Detector, DetectorOptions
+from entrypoint.detect.loading import gpu_engines
+from entrypoint.detect.precision import Trial
+from entrypoint.engines.torch import TorchEngine
+from entrypoint.host.device import Device
+from entrypoint.log import LOG
+from entrypoint.models.yolov5.network import Network
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.scan import Medium, scan
+from entrypoint.values import Failure
+from entrypoint.weights.classic.checkpoint import load_checkpoint
+
+FULL, HALF = Device(torch.device("cpu")), Device(torch.device("cpu"), half=True)
+OPTIONS = DetectorOptions((320, 320))
+
+
+@pytest.fixture
+def network() -> Network:
+    return load_checkpoint(DEMO_WEIGHTS).network
+
+
+@pytest.fixture
+def media() -> list[Medium]:
+    broken = Medium("broken", Path("nowhere"), Failure("vanished", "gone"))
+    return [broken, *scan(str(DEMO_SCENES)).media]
+
+
+class Detour(torch.nn.Module):
+    """Changes nothing, by way of values that FP16 cannot hold."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 1e6 * 1e-6
+
+
+def overflowing(network: Network) -> Network:
+    wild = copy.deepcopy(network)
+    wild.layers[0] = torch.nn.Sequential(wild.layers[0], Detour())
+    return wild
+
+
+def detector(network: Network, device: Device) -> Detector:
+    network = copy.deepcopy(network)
+    return Detector(TorchEngine(network, device), network, OPTIONS)
+
+
+def test_half_precision_finds_the_same_boxes(network: Network, media: list[Medium]) -> None:
+    assert Trial(detector(network, FULL), media).fault(detector(network, HALF)) is None
+
+
+def test_an_overflow_is_noticed(network: Network, media: list[Medium]) -> None:
+    wild = overflowing(network)
+    fault = Trial(detector(wild, FULL), media).fault(detector(wild, HALF))
+    assert fault == "half precision overflows"
+
+
+def test_boxes_that_are_lost_are_counted(network: Network, media: list[Medium]) -> None:
+    blind = copy.deepcopy(network)
+    for conv in blind.head.convs:
+        assert isinstance(conv, torch.nn.Conv2d) and conv.bias is not None
+        conv.bias.sub_(20)
+    fault = Trial(detector(network, FULL), media).fault(detector(blind, HALF))
+    assert fault is not None
+    lost, sure = map(int, re.findall(r"\d+", fault))
+    assert lost == sure > 4
+
+
+def test_an_empty_source_is_no_fault(network: Network) -> None:
+    assert Trial(detector(network, FULL), []).fault(detector(network, HALF)) is None
+
+
+@pytest.mark.parametrize("faulty", [False, True], ids=["good", "faulty"])
+def test_replicas_run_in_half_precision_or_all_in_full_and_say_so(
+    network: Network,
+    media: list[Medium],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    faulty: bool,
+) -> None:
+    monkeypatch.setattr(LOG, "propagate", True)
+    caplog.set_level(logging.WARNING, "yolo-bac")
+    original = overflowing(network) if faulty else network
+    reference = detector(original, FULL)
+    engines = gpu_engines(original, [HALF, HALF], OPTIONS, media)
+    assert [engine.device.half for engine in engines] == [not faulty] * 2
+    assert ("half precision overflows" in caplog.text) == faulty
+    assert engines[0].network is not engines[1].network
+    pixels = [np.full((320, 320, 3), 90, np.uint8)]
+    for engine in engines:
+        ours, theirs = engine.maps(engine.upload(pixels)), reference.engine.maps(reference.engine.upload(pixels))
+        assert all(a.float().allclose(b, atol=0.1, rtol=0.05) for a, b in zip(ours, theirs, strict=True))

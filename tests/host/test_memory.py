@@ -1,0 +1,132 @@
+"""Living within a memory limit: what does not fit is said, and an image that does not fit beside others goes alone."""
+
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from entrypoint.detect.detector import Detector
+from entrypoint.errors import ResourceError
+from entrypoint.host import limits, memory
+from entrypoint.sources.samples import DEMO_SCENES
+from tests.conftest import ROOT, Ended, records
+
+
+def limit_to(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
+    monkeypatch.setattr(limits, "memory_limit", lambda: limit)
+
+
+@pytest.mark.parametrize("limit", [None, memory.LEAST_BYTES, 8 << 30])
+def test_enough_is_enough(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
+    limit_to(monkeypatch, limit)
+    memory.require_least()
+
+
+def test_too_little_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_to(monkeypatch, 256_000_000)
+    with pytest.raises(ResourceError, match=r"limited to 256 MB.*--memory 4gb"):
+        memory.require_least()
+
+
+@pytest.mark.parametrize(("limit", "waiting"), [(None, 192 << 20), (64 << 30, 192 << 20), (1, 4 << 20)])
+def test_less_waits_where_there_is_less_room(monkeypatch: pytest.MonkeyPatch, limit: int | None, waiting: int) -> None:
+    limit_to(monkeypatch, limit)
+    assert memory.waiting_bytes() == waiting
+
+
+GUARDED = """
+import sys
+import cv2, numpy, torch
+from entrypoint.host import limits, memory
+from entrypoint.host.device import is_out_of_memory
+limits.memory_limit = lambda: memory._status("RssAnon") + (300 << 20)
+memory.guard()
+for ask in (
+    lambda: bytearray(400 << 20),
+    lambda: numpy.ones(400 << 20, numpy.uint8),
+    lambda: torch.ones(400 << 20, dtype=torch.uint8),
+    lambda: cv2.resize(numpy.zeros((8, 8, 3), numpy.uint8), (12000, 12000)),
+):
+    try:
+        ask()
+    except Exception as error:
+        assert is_out_of_memory(error), repr(error)
+    else:
+        sys.exit("it was given")
+bytearray(100 << 20)
+"""
+
+
+def test_an_allocation_beyond_the_limit_fails_and_is_known_for_what_it_is() -> None:
+    subprocess.run([sys.executable, "-c", GUARDED], check=True, cwd=ROOT)
+
+
+def test_without_a_limit_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_to(monkeypatch, None)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    memory.guard()
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(DEMO_SCENES / "scene-1.png", folder / f"{name}.png")
+    return folder
+
+
+def test_an_image_that_does_not_fit_beside_others_is_tried_alone(
+    yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path
+) -> None:
+    imencode, calls = cv2.imencode, []
+
+    def crowded(suffix: str, image: np.ndarray, *options: Any) -> Any:
+        calls.append(suffix)
+        if len(calls) == 1:
+            raise MemoryError
+        return imencode(suffix, image, *options)
+
+    monkeypatch.setattr(cv2, "imencode", crowded)
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path / "out").code == 0
+    found = records(tmp_path / "out" / "exp")
+    assert [record["failure"] for record in found.values()] == [None] * 3
+    assert len(calls) == 4
+    assert len(list((tmp_path / "out" / "exp" / "images").iterdir())) == 3
+
+
+def test_an_image_that_does_not_even_fit_alone_is_a_failure_with_advice(
+    yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path
+) -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(cv2, "imencode", full)
+    ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out")
+    assert ended.code == 5
+    assert "out_of_memory: no memory left to draw and write it" in ended.stdout
+    assert "--memory 4gb" in ended.stdout
+
+
+def test_a_network_that_does_not_fit_ends_the_start(
+    yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path
+) -> None:
+    def full(_: Detector) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    limit_to(monkeypatch, 64 << 30)
+    monkeypatch.setattr(memory, "guard", lambda: None)  # of this process, that runs other tests
+    monkeypatch.setattr(Detector, "try_one", full)
+    ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out")
+    assert ended.code == 7
+    assert "too little for the network" in ended.stderr.splitlines()[0]
+    assert "--memory 4gb" in ended.stderr.splitlines()[0]
+    assert not (tmp_path / "out").exists()

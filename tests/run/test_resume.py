@@ -1,0 +1,229 @@
+"""A run that was stopped is continued by the same command; one that was finished is left alone."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.sources.samples import DEMO_SCENES
+from tests.conftest import ROOT, Ended, records, start
+from tests.schemas import assert_valid
+
+Run = Callable[..., Ended]
+
+
+def many(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    scenes = sorted(DEMO_SCENES.iterdir())
+    for number in range(count):
+        (folder / f"{number:04}.png").write_bytes(scenes[number % len(scenes)].read_bytes())
+    return folder
+
+
+def status(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "status.json").read_bytes())
+    assert_valid(found, "status")
+    return found
+
+
+def wait_for_records(run: Path, count: int) -> None:
+    for _ in range(3000):
+        if len(list(run.glob("labels/*.json"))) >= count:
+            return
+        time.sleep(0.01)
+    raise AssertionError("no records appeared")
+
+
+@pytest.mark.parametrize("caught", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda caught: caught.name)
+def test_a_stopped_run_is_continued_to_the_same_result(yolo_bac: Run, tmp_path: Path, caught: signal.Signals) -> None:
+    source = many(tmp_path / "in", 150)
+    command = ["--demo", "--source", source, "--imgsz", 640]
+    job = start(*command, "--project", tmp_path / "out")
+    run = tmp_path / "out" / "exp"
+    wait_for_records(run, 20)
+    sent = time.monotonic()
+    job.send_signal(caught)
+    _, stderr = job.communicate(timeout=10)
+    took = time.monotonic() - sent
+    if caught == signal.SIGKILL:
+        assert job.returncode == -caught
+        assert status(run)["state"] == "running"
+    else:
+        assert job.returncode == 128 + caught
+        assert took < 5  # a moment; here the machine may be busy with other things
+        assert f"stopped by {caught.name}" in stderr
+        assert (status(run)["state"], status(run)["exit_code"]) == ("stopped", 128 + caught)
+        assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
+    done = {path.name: path.stat().st_mtime_ns for path in run.glob("labels/*.json")}
+    assert 20 <= len(done) < 150
+    assert all(json.loads((run / "labels" / name).read_bytes())["detections"] for name in done)
+
+    assert yolo_bac(*command, "--project", tmp_path / "out").code == 0
+    assert status(run)["counts"]["reused"] >= len(done)
+    assert {name: (run / "labels" / name).stat().st_mtime_ns for name in done} == done
+    assert yolo_bac(*command, "--project", tmp_path / "whole").code == 0
+    ours, whole = records(run), records(tmp_path / "whole" / "exp")
+    assert ours.keys() == whole.keys()
+    for file, record in whole.items():
+        for a, b in zip(record["detections"], ours[file]["detections"], strict=True):
+            assert a["class"] == b["class"]
+            assert list(a["box"].values()) == pytest.approx(list(b["box"].values()), abs=1e-3)
+    assert sorted(p.name for p in run.glob("images/*")) == sorted(p.name for p in source.iterdir())
+
+
+def test_a_finished_run_is_left_alone(yolo_bac: Run, tmp_path: Path) -> None:
+    for name in ("exp", "exp2", "exp3"):
+        assert f"Results: {tmp_path / name}\n" in yolo_bac("--demo", "--project", tmp_path).stdout
+
+
+def make_unfinished(run: Path) -> None:
+    """Make a finished run look like one that was killed."""
+    found = status(run) | {"state": "running", "exit_code": None, "ended": None}
+    (run / "status.json").write_text(json.dumps(found))
+
+
+def interrupt(run: Path) -> None:
+    """The same, with one record missing."""
+    make_unfinished(run)
+    (run / "labels" / "scene-3.png.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "reused"),
+    [
+        ([], "exp", 5),
+        (["--batch-size", "2"], "exp", 5),  # does not change the results
+        (["--conf-thres", "0.3"], "exp2", 0),
+        (["--no-resume"], "exp2", 0),
+        (["--no-resume", "--exist-ok"], "exp", 0),
+    ],
+)
+def test_only_an_equal_run_is_continued(
+    yolo_bac: Run, tmp_path: Path, arguments: list[str], name: str, reused: int
+) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    interrupt(tmp_path / "exp")
+    ended = yolo_bac("--demo", "--project", tmp_path, *arguments)
+    assert f"Results: {tmp_path / name}\n" in ended.stdout
+    assert status(tmp_path / name)["counts"]["reused"] == reused
+    assert len(records(tmp_path / name)) == 6
+
+
+def test_what_failed_is_tried_again(yolo_bac: Run, tmp_path: Path) -> None:
+    source = many(tmp_path / "in", 3)
+    (source / "late.png").write_bytes(b"")
+    command = ["--demo", "--source", source, "--project", tmp_path]
+    assert yolo_bac(*command).code == 5
+    make_unfinished(tmp_path / "exp")
+    (source / "late.png").write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
+    assert yolo_bac(*command).code == 0
+    assert records(tmp_path / "exp")["late.png"]["failure"] is None
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{", b"[]", b'{"file": "other.png"}', b"null"])
+def test_a_record_that_cannot_be_read_is_made_again(yolo_bac: Run, tmp_path: Path, rubbish: bytes) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    interrupt(tmp_path / "exp")
+    (tmp_path / "exp" / "labels" / "scene-1.png.json").write_bytes(rubbish)
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    assert status(tmp_path / "exp")["counts"]["reused"] == 4
+
+
+def test_two_jobs_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
+    first = RunFolder.claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
+    first.write_json("status.json", {"state": "running", "identity": {"a": 1}})
+    second = RunFolder.claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
+    assert (first.path.name, second.path.name) == ("exp", "exp2")
+    first.close()
+    again = RunFolder.claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
+    assert (again.path.name, again.continued) == ("exp", True)
+    again.close()
+    second.close()
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path, "exp", {}, exist_ok=False, resume=True)
+    with pytest.raises(KeyError), folder.open(folder.path / "deep" / "x.json") as file:
+        file.write(b"half")
+        raise KeyError
+    assert not (folder.path / "deep").exists()
+    folder.write(folder.path / "deep" / "x.json", b"whole")
+    assert (folder.path / "deep" / "x.json").read_bytes() == b"whole"
+    folder.close()
+    assert [str(path.relative_to(folder.path)) for path in folder.path.rglob("*")] == ["deep", "deep/x.json"]
+
+
+def test_a_folder_taken_over_keeps_nothing_of_another_run(yolo_bac: Run, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path, "--save-csv", "--save-crop").code == 0
+    (tmp_path / "exp" / "notes of the user").write_text("stays")
+    folder = RunFolder.claim(tmp_path, "exp", {"another": 1}, exist_ok=True, resume=True)
+    folder.close()
+    assert [path.name for path in (tmp_path / "exp").iterdir()] == ["notes of the user"]
+
+
+def test_another_folder_of_the_same_name_is_not_continued(
+    yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        many(tmp_path / place / "in", 3)
+    monkeypatch.chdir(tmp_path / "a")
+    assert yolo_bac("--demo", "--source", "in", "--project", tmp_path).code == 0
+    make_unfinished(tmp_path / "exp")
+    monkeypatch.chdir(tmp_path / "b")
+    assert f"Results: {tmp_path / 'exp2'}\n" in yolo_bac("--demo", "--source", "in", "--project", tmp_path).stdout
+
+
+def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path) -> None:
+    source = many(tmp_path / "in", 3)
+    command = ["--demo", "--source", source, "--project", tmp_path]
+    assert yolo_bac(*command).code == 0
+    make_unfinished(tmp_path / "exp")
+    (source / "0001.png").write_bytes((DEMO_SCENES / "scene-5.png").read_bytes())
+    assert yolo_bac(*command).code == 0
+    assert status(tmp_path / "exp")["counts"]["reused"] == 2
+    assert records(tmp_path / "exp")["0001.png"]["width"] == 480
+
+
+def test_a_defect_in_mid_run_is_written_down(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoint.run.pipeline.detection_record", lambda *_: 1 / 0)
+    assert yolo_bac("--demo", "--project", tmp_path).code == 1
+    assert (status(tmp_path / "exp")["state"], status(tmp_path / "exp")["exit_code"]) == ("failed", 1)
+
+
+@pytest.mark.parametrize(("ignored", "code"), [(True, 0), (False, 128 + signal.SIGHUP)], ids=["nohup", "terminal"])
+def test_a_hangup_is_survived_under_nohup(tmp_path: Path, ignored: bool, code: int) -> None:
+    source = many(tmp_path / "in", 150)
+    handling = signal.SIG_IGN if ignored else signal.SIG_DFL
+    job = start(
+        *("--demo", "--source", source, "--imgsz", 640, "--project", tmp_path),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, handling),
+    )
+    wait_for_records(tmp_path / "exp", 5)
+    job.send_signal(signal.SIGHUP)
+    job.communicate(timeout=120)
+    assert job.returncode == code
+
+
+def test_a_full_disk_ends_the_run_whatever_waits(tmp_path: Path) -> None:
+    """Images outweigh their budget at once, so threads wait at its gate when the first result cannot be written."""
+    code = (
+        "import sys; from entrypoint.cli import command; from entrypoint.run import job, pipeline\n"
+        "from entrypoint.errors import OutputError\n"
+        "def full(*args): raise OutputError('no space left')\n"
+        "pipeline._WAITING_BYTES = 1\n"
+        "pipeline.RecordStore.save = full\n"
+        "command.main()"
+    )
+    source = many(tmp_path / "in", 60)
+    command = [sys.executable, "-c", code, "--demo", "--source", str(source), "--project", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 6, done.stderr
+    assert status(tmp_path / "exp")["state"] == "failed"

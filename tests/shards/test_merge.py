@@ -1,0 +1,197 @@
+"""Merging: the parts of a job become the run without shards, in whatever order and nesting they come."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoint.sources.samples import DEMO_SCENES
+from tests.conftest import Ended
+from tests.schemas import assert_valid
+
+Run = Callable[..., Ended]
+KINDS = ("--save-txt", "--save-csv", "--save-crop")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A nested tree of scenes, with a broken image and names that sort otherwise as paths than as text."""
+    folder = tmp_path / "in"
+    for name, scene in zip(("a.png", "a/b.png", "a/c/d.png", "a b.png", "ü/e.png", "z.png"), scenes(), strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(scene, folder / name)
+    (folder / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    shutil.copy(next(scenes()), folder / ("long" * 62 + ".png"))
+    return folder
+
+
+def scenes() -> Any:
+    return iter(sorted(DEMO_SCENES.iterdir()))
+
+
+def images(run: Path) -> bytes:
+    """predictions.json, but for its info block."""
+    return b"".join((run / "predictions.json").read_bytes().partition(b',\n"categories"')[1:])
+
+
+def status(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "status.json").read_bytes())
+    assert_valid(found, "status")
+    return found
+
+
+def tree(run: Path) -> dict[str, bytes]:
+    """All files of a run but those that say where it comes from."""
+    files = (path for path in run.rglob("*") if path.is_file())
+    own = {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
+    return {name: data for name, data in own.items() if name not in ("status.json", "predictions.json", "coco.json")}
+
+
+def run_shards(yolo_bac: Run, source: Path, project: Path, count: int, *options: object) -> list[Path]:
+    for index in range(count):
+        command = ["--demo", "--source", source, "--project", project, "--shard", f"{index}/{count}", *options]
+        assert yolo_bac(*command).code in (0, 5)
+    return [project / "exp" / f"part-{index}-of-{count}" for index in range(count)]
+
+
+def test_shards_merge_to_the_run_without_shards(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path / "whole", *KINDS).code == 5
+    parts = run_shards(yolo_bac, source, tmp_path / "out", 3, *KINDS)
+    ended = yolo_bac("merge", tmp_path / "out", "--project", tmp_path / "all")
+    merged, whole = tmp_path / "all" / "merged", tmp_path / "whole" / "exp"
+    assert ended.code == 5 and ended.stdout.startswith("1 of 8 images failed")
+    assert images(merged) == images(whole)
+    assert tree(merged) == tree(whole)
+    assert (
+        json.loads((merged / "coco.json").read_bytes())["images"]
+        == (json.loads((whole / "coco.json").read_bytes())["images"])
+    )
+    assert status(merged)["counts"] == status(whole)["counts"]
+    assert [status(part)["shard"] for part in parts] == [{"index": index, "count": 3} for index in range(3)]
+
+
+def test_merging_is_associative_and_free_of_order(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    parts = run_shards(yolo_bac, source, tmp_path / "out", 3, "--nosave")
+    numbers = itertools.count()
+
+    def merge(*folders: Path) -> Path:
+        name = f"merged-{next(numbers)}"
+        assert yolo_bac("merge", *folders, "--project", tmp_path / "all", "--name", name).code == 5
+        return tmp_path / "all" / name
+
+    flat = merge(*parts)
+    for a, b, c in itertools.permutations(parts):
+        for other in (merge(a, b, c), merge(merge(a, b), c), merge(a, merge(c, b), b)):
+            assert images(other) == images(flat)
+            assert status(other)["merged"] == status(flat)["merged"]
+            assert status(other)["counts"] == status(flat)["counts"]
+
+
+def test_a_part_that_is_there_twice_or_unfinished_does_no_harm(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    parts = run_shards(yolo_bac, source, tmp_path / "out", 2)
+    whole = yolo_bac("merge", *parts, "--project", tmp_path / "all")
+    lost = tmp_path / "lost" / "execution"
+    shutil.copytree(parts[1], lost)
+    half = status(lost) | {"state": "running", "exit_code": None}
+    (lost / "status.json").write_text(json.dumps(half))
+    for label in sorted(lost.glob("labels/**/*.json"))[1:]:
+        label.unlink()
+    ended = yolo_bac("merge", tmp_path / "out", tmp_path / "lost", "--project", tmp_path / "all")
+    assert ended.stdout.splitlines()[0] == whole.stdout.splitlines()[0]
+    assert "part 1 of 2 is there more than once" in ended.stderr
+    assert images(tmp_path / "all" / "merged2") == images(tmp_path / "all" / "merged")
+
+    ended = yolo_bac("merge", parts[0], lost, "--project", tmp_path / "all")
+    assert ended.code == 5
+    left = status(parts[1])["counts"]["total"] - 1
+    assert left > 0 and ended.stdout.startswith(f"Incomplete: part 1 of 2 unfinished, {left} input")
+    assert status(tmp_path / "all" / "merged3")["state"] == "stopped"
+
+
+def test_a_missing_part_is_named(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    parts = run_shards(yolo_bac, source, tmp_path / "out", 3)
+    ended = yolo_bac("merge", parts[0], parts[2], "--project", tmp_path / "all")
+    assert ended.code == 5
+    assert ended.stdout.startswith("Incomplete: part 1 of 3 missing.")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--conf-thres", "0.5"), "differ in settings (conf_thres 0.25 and 0.5)"),
+        (("--shard", "0/3"), "differ in number of parts (2, 3)"),
+    ],
+)
+def test_parts_of_different_jobs_are_not_mixed(
+    yolo_bac: Run, source: Path, tmp_path: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    common = ("--demo", "--source", source, "--nosave", "--project")
+    yolo_bac(*common, tmp_path / "1", "--shard", "0/2")
+    yolo_bac(*common, tmp_path / "2", "--shard", "1/2", *options)
+    ended = yolo_bac("merge", tmp_path / "1", tmp_path / "2", "--project", tmp_path / "all")
+    assert ended.code == 4
+    assert complaint in ended.stderr
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[1]", '{"identity": 3}', "not json"])
+def test_nothing_to_merge_is_said(yolo_bac: Run, tmp_path: Path, content: str | None) -> None:
+    (tmp_path / "in").mkdir()
+    if content:
+        (tmp_path / "in" / "status.json").write_text(content)
+    ended = yolo_bac("merge", tmp_path / "in", "--project", tmp_path / "all")
+    assert ended.code == 4
+    assert "no part of a run" in ended.stderr
+
+
+def test_parts_of_different_engines_are_merged_with_a_warning(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    parts = run_shards(yolo_bac, source, tmp_path / "parts", 2)
+    for engines, warned in ((("torch", "onnx"), True), ((None, None), False), (("onnx", "onnx"), False)):
+        for part, engine in zip(parts, engines, strict=True):  # a version that had but one did not name it
+            path = part / "status.json"
+            kept = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "engine"}
+            path.write_text(json.dumps(kept | ({"engine": engine} if engine else {})))
+        ended = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)
+        assert ended.code == 5  # the source has an image that fails
+        assert ("different engines (onnx; torch)" in ended.stderr) == warned
+
+
+def test_a_hostile_record_writes_nowhere_else(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    (part,) = run_shards(yolo_bac, source, tmp_path / "out", 1)
+    evil = {"file": "../../../evil", "width": 1, "height": 1, "detections": [], "failure": None}
+    (part / "labels" / "evil.json").write_text(json.dumps(evil))
+    (part / "labels" / "cut.json").write_text('{"file": "cu')
+    ended = yolo_bac("merge", part, "--project", tmp_path / "all")
+    assert ended.stdout.startswith("1 of 8 images failed")
+    assert ended.stderr.count("is not a whole record; left out") == 2
+    assert not list(tmp_path.glob("**/evil*.json.json")) and not (tmp_path / "evil.json").exists()
+
+
+def test_a_job_with_partitions_that_did_not_ask_for_shards(
+    yolo_bac: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACALHAU_PARTITION_COUNT", "2")
+    for index in range(2):
+        monkeypatch.setenv("BACALHAU_PARTITION_INDEX", str(index))
+        ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out")
+        assert "--shard auto shares the work out" in ended.stderr
+        assert status(tmp_path / "out" / "exp" / f"part-{index}-of-2")["counts"]["total"] == 8
+        yolo_bac("--demo", "--source", source, "--project", tmp_path / "auto", "--shard", "auto")
+    assert yolo_bac("merge", tmp_path / "out", "--project", tmp_path / "all").code == 5  # an image failed
+    ended = yolo_bac("merge", tmp_path / "out" / "exp" / "part-0-of-2", "--project", tmp_path / "all")
+    assert ended.stdout.startswith("Incomplete: part 1 of 2 missing. 1 of 8 images failed")
+    parts = sorted((tmp_path / "auto" / "exp").iterdir())
+    assert [part.name for part in parts] == ["part-0-of-2", "part-1-of-2"]
+    assert sum(status(part)["counts"]["total"] for part in parts) == 8
+
+
+def test_a_part_does_not_land_in_a_run_of_its_own(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    yolo_bac("--demo", "--source", source, "--project", tmp_path, "--nosave")
+    yolo_bac("--demo", "--source", source, "--project", tmp_path, "--nosave", "--shard", "0/2")
+    assert (tmp_path / "exp2" / "part-0-of-2" / "status.json").is_file()
+    yolo_bac("--demo", "--source", source, "--project", tmp_path, "--nosave")
+    assert (tmp_path / "exp3" / "status.json").is_file()

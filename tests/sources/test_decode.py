@@ -1,0 +1,197 @@
+"""Pixels come out upright, in 8 bits, in colour, whatever the file holds; or the reason why not."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from entrypoint.sources.decode import decode_image, read_image
+from entrypoint.values import Failure
+
+# BGR: a red quarter top left, the rest blue; 160 wide, 80 high.
+SCENE = np.zeros((80, 160, 3), np.uint8)
+SCENE[:] = (200, 40, 20)
+SCENE[:40, :80] = (20, 40, 200)
+
+
+def pixels(data: bytes) -> NDArray[np.uint8]:
+    found = decode_image(data)
+    assert not isinstance(found, Failure), found
+    assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+    return found
+
+
+def failure(data: bytes) -> str:
+    found = decode_image(data)
+    assert isinstance(found, Failure)
+    return found.kind
+
+
+def encoded(suffix: str, image: NDArray[np.integer[Any]] = SCENE) -> bytes:
+    done, data = cv2.imencode(suffix, image)
+    assert done
+    return data.tobytes()
+
+
+def pillow(mode: str, kind: str, **options: object) -> bytes:
+    image = Pillow.fromarray(SCENE[..., ::-1].copy()).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def close(found: NDArray[np.uint8], expected: NDArray[np.uint8], tolerance: int = 12) -> bool:
+    """Equal but for compression, away from the edges of the quarter."""
+    assert found.shape == expected.shape
+    difference = np.abs(found.astype(int) - expected)[[2, 2, -3, -3], [2, -3, 2, -3]]
+    return bool(difference.max() <= tolerance)
+
+
+@pytest.mark.parametrize(
+    "suffix", [".jpg", ".png", ".bmp", ".tif", ".webp", ".ppm", ".jp2", ".gif", ".ras", ".avif", ".pam"]
+)
+def test_still_formats(suffix: str) -> None:
+    assert close(pixels(encoded(suffix)), SCENE, 60 if suffix == ".gif" else 12)  # GIF: few colours, dithered
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [
+        (1, SCENE),
+        (2, SCENE[:, ::-1]),
+        (3, SCENE[::-1, ::-1]),
+        (4, SCENE[::-1]),
+        (5, SCENE.transpose(1, 0, 2)),
+        (6, np.rot90(SCENE, -1)),
+        (7, SCENE.transpose(1, 0, 2)[::-1, ::-1]),
+        (8, np.rot90(SCENE)),
+    ],
+)
+def test_exif_orientation_is_applied(kind: str, orientation: int, upright: NDArray[np.uint8]) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "JPEG" else {}
+    assert close(pixels(pillow("RGB", kind, exif=exif, **options)), upright, 25)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_alpha_is_dropped(kind: str) -> None:
+    assert close(pixels(pillow("RGBA", kind)), SCENE)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_grey_spreads_over_three_channels(kind: str) -> None:
+    found = pixels(pillow("L", kind))
+    assert (found[..., 0] == found[..., 1]).all() and (found[..., 0] == found[..., 2]).all()
+    assert abs(int(found[2, 2, 0]) - 86) < 3  # 0.299 red + 0.587 green + 0.114 blue
+
+
+def test_palette_and_grey_with_alpha() -> None:
+    palette = Pillow.fromarray(SCENE[..., ::-1].copy()).quantize(8)
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG")
+    assert close(pixels(buffer.getvalue()), SCENE)
+    assert pixels(pillow("LA", "PNG")).shape == SCENE.shape
+
+
+def test_cmyk_jpeg_has_its_colours() -> None:
+    assert close(pixels(pillow("CMYK", "JPEG", quality=95)), SCENE, 25)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize(
+    ("bits", "full"), [(16, 65535), (12, 4095), (10, 1023), (8, 255)], ids=["16 bits", "12 bits", "10 bits", "8 bits"]
+)
+def test_deep_images_keep_their_brightness(suffix: str, bits: int, full: int) -> None:
+    deep = (SCENE.astype(np.float64) / 255 * full).round().astype(np.uint16)
+    deep[-1, -1] = full  # its brightest pixel tells how many bits are used
+    assert close(pixels(encoded(suffix, deep))[:-1], SCENE[:-1], 2), bits
+
+
+def test_the_bytes_of_detect_py(tmp_path: Path) -> None:
+    for suffix in (".jpg", ".png", ".bmp"):
+        (tmp_path / f"x{suffix}").write_bytes(encoded(suffix))
+        expected = cv2.imread(str(tmp_path / f"x{suffix}"))
+        assert expected is not None
+        np.testing.assert_array_equal(read_image(tmp_path / f"x{suffix}"), expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "empty"),
+        (b"<html>404</html>", "not_an_image"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "not_an_image"),
+        (b"PK\x03\x04" + bytes(100), "not_an_image"),
+        (bytes(range(256)) * 4, "not_an_image"),
+        (b"\xff\xd8\xff\xe0" + bytes(2) + b"\xff\xd9", "damaged"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200) + b"IEND", "damaged"),
+        (encoded(".jpg")[:-40], "truncated"),
+        (encoded(".png")[:-20], "truncated"),
+        (encoded(".webp")[:-20], "truncated"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(100), "damaged"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(100), "not_an_image"),
+    ],
+)
+def test_failures_have_a_kind(data: bytes, kind: str) -> None:
+    assert failure(data) == kind
+
+
+def test_a_thumbnail_does_not_hide_a_cut() -> None:
+    whole = pillow("RGB", "JPEG", exif=b"Exif\x00\x00" + encoded(".jpg"))
+    assert close(pixels(whole), SCENE)
+    assert failure(whole[: len(whole) - 200]) == "truncated"
+    assert failure(whole[: whole.index(b"\xff\xd9") + 2]) == "truncated"  # right behind the thumbnail
+
+
+def test_a_cut_between_the_scans_of_a_progressive_jpeg_is_one() -> None:
+    whole = pillow("RGB", "JPEG", progressive=True)
+    assert close(pixels(whole), SCENE, 25)
+    scans = [place for place in range(len(whole)) if whole[place : place + 2] == b"\xff\xda"]
+    assert len(scans) > 3
+    assert all(failure(whole[:place]) == "truncated" for place in scans)
+
+
+def test_bytes_behind_the_end_are_no_harm() -> None:
+    assert close(pixels(encoded(".jpg") + b"\0" * 500), SCENE)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@given(data=st.data())
+def test_no_cut_passes_for_whole(suffix: str, data: st.DataObject) -> None:
+    whole = encoded(suffix)
+    length = data.draw(st.integers(0, len(whole) - 13))
+    assert isinstance(decode_image(whole[:length]), Failure)
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\x00", b"GIF89a"])
+)
+def test_any_bytes_give_an_image_or_a_failure(tail: bytes, start: bytes) -> None:
+    found = decode_image(start + tail)
+    assert isinstance(found, Failure) or found.ndim == 3
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(lambda path: None, "vanished"), (Path.mkdir, "not_a_file"), (fifo, "not_a_file")],
+    ids=["absent", "folder", "pipe"],
+)
+def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None], kind: str) -> None:
+    make(tmp_path / "x.jpg")
+    found = read_image(tmp_path / "x.jpg")
+    assert isinstance(found, Failure) and found.kind == kind

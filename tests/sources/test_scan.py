@@ -1,0 +1,185 @@
+"""What a source holds: every medium once, sorted, the odd ones with their failure."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entrypoint.errors import SourceError
+from entrypoint.results.runfolder import holds_results
+from entrypoint.sources.samples import DEMO_SCENES
+from entrypoint.sources.scan import scan
+
+PNG = (DEMO_SCENES / "scene-1.png").read_bytes()
+JPEG_START = b"\xff\xd8\xff\xe0"
+AVI = b"RIFF\x00\x00\x00\x00AVI LIST"
+
+
+def lay(root: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+
+def listed(source: object, project: Path | None = None) -> dict[str, str | None]:
+    """Files with the kind of their failure."""
+    media = scan(str(source), holds_results(project) if project else lambda folder: False).media
+    assert [medium.file for medium in media] == sorted(medium.file for medium in media)
+    return {medium.file: medium.failure.kind if medium.failure else None for medium in media}
+
+
+def test_a_folder_is_read_to_its_depths(tmp_path: Path) -> None:
+    lay(tmp_path, {"b.png": PNG, "a/c.JPG": PNG, "a/b/c.webp": PNG, "a.b/x.tiff": PNG})
+    assert listed(tmp_path) == dict.fromkeys(["a.b/x.tiff", "a/b/c.webp", "a/c.JPG", "b.png"])
+
+
+def test_media_without_a_telling_name_are_known_by_content(tmp_path: Path) -> None:
+    lay(tmp_path, {"0b5c": PNG, "picture.dat": JPEG_START, "clip": AVI, "notes": b"hello", "weights": b"\x80\x02}"})
+    assert listed(tmp_path) == {"0b5c": None, "picture.dat": None, "clip": "unsupported"}
+
+
+def test_what_is_no_medium_is_counted(tmp_path: Path) -> None:
+    lay(tmp_path, {"a.png": PNG, "a.txt": b"0 1", "b.txt": b"", "x.json": b"{}", ".DS_Store": b"x", "README": b"hi"})
+    listing = scan(str(tmp_path))
+    assert [medium.file for medium in listing.media] == ["a.png"]
+    assert listing.ignored == {".txt file": 2, ".json file": 1, "hidden file": 1, "plain text": 1}
+
+
+def test_a_single_file_may_have_any_name(tmp_path: Path) -> None:
+    lay(tmp_path, {"datasets": PNG, "broken": b"\x00\x01"})
+    assert listed(tmp_path / "datasets") == {"datasets": None}
+    assert listed(tmp_path / "broken") == {"broken": None}
+
+
+def test_a_text_file_of_paths(tmp_path: Path) -> None:
+    lay(tmp_path, {"in/a.png": PNG, "in/deep/b.png": PNG, "other/c.png": PNG, "in/v.mp4": AVI})
+    lines = ["a.png", "./deep", "", f"{tmp_path}/other/c.png", "../other/c.png", "gone.png", "v.mp4", "a.png"]
+    lay(tmp_path, {"in/list.txt": "\r\n".join(lines).encode()})
+    outside = str(tmp_path / "other" / "c.png").lstrip("/")
+    assert listed(tmp_path / "in" / "list.txt") == {
+        "a.png": None,
+        "deep/b.png": None,
+        "gone.png": "missing",
+        outside: None,
+        "v.mp4": "unsupported",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("*.png", ["a.png", "b[1].png"]),
+        ("**/*.png", ["a.png", "b[1].png", "deep/c.png"]),
+        ("d*/*.png", ["deep/c.png"]),
+        ("b[1].png", ["b[1].png"]),  # a file of that very name
+    ],
+)
+def test_globs(tmp_path: Path, pattern: str, files: list[str]) -> None:
+    lay(tmp_path, {"a.png": PNG, "b[1].png": PNG, "deep/c.png": PNG, "a.txt": b""})
+    assert listed(tmp_path / pattern) == dict.fromkeys(files)
+
+
+def test_a_glob_without_matches_is_empty(tmp_path: Path) -> None:
+    assert listed(tmp_path / "*.png") == {}
+
+
+def test_links(tmp_path: Path) -> None:
+    lay(tmp_path, {"store/a.png": PNG, "in/own.png": PNG})
+    root = tmp_path / "in"
+    (root / "file.png").symlink_to("../store/a.png")
+    (root / "folder").symlink_to("../store")
+    (root / "dangling.png").symlink_to("nowhere")
+    (root / "dangling").symlink_to("nowhere")
+    (root / "self.png").symlink_to("self.png")
+    (root / "up").symlink_to(".")
+    assert listed(root) == {
+        "own.png": None,
+        "file.png": None,
+        "folder/a.png": None,
+        "dangling.png": "dangling_link",
+        "self.png": "link_loop",
+        "up": "link_loop",
+    }
+
+
+def test_linked_folders_do_not_multiply_without_end(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / str(number)).mkdir()
+        if number:
+            for name in ("a", "b"):
+                (tmp_path / str(number - 1) / name).symlink_to(f"../{number}")
+    lay(tmp_path, {"19/x.png": PNG})
+    found = listed(tmp_path / "0")
+    assert 0 < len(found) < 500
+    assert set(found.values()) == {"link_loop"}
+
+
+def test_results_inside_the_source_are_not_read(tmp_path: Path) -> None:
+    lay(tmp_path, {"a.png": PNG, "outputs/exp/images/a.png": PNG, "outputs/exp/status.json": b"{}"})
+    assert listed(tmp_path, tmp_path / "outputs") == {"a.png": None}
+
+
+@pytest.mark.parametrize("source", ["nowhere", "http://example.org/a.jpg", "rtsp://camera", "0"])
+def test_sources_that_cannot_be(source: str) -> None:
+    with pytest.raises(SourceError):
+        scan(source)
+
+
+def test_a_source_that_is_a_dangling_link(tmp_path: Path) -> None:
+    (tmp_path / "datasets").symlink_to("gone")
+    with pytest.raises(SourceError, match="is a link to nothing"):
+        scan(str(tmp_path / "datasets"))
+
+
+def test_names_that_are_not_unicode_stay_apart(tmp_path: Path) -> None:
+    for name in (b"\xff.png", b"\\xff.png", b"\xfe.png"):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(PNG)
+    media = scan(str(tmp_path)).media
+    assert sorted(medium.file for medium in media) == ["\\xfe.png", "\\xff.png", "\\xff.png~2"]
+    assert all(medium.path.read_bytes() == PNG for medium in media)
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20).filter(
+    lambda name: not name.startswith(".") and len(name.encode()) < 200
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(names, min_size=1, max_size=3), max_size=8))
+def test_any_tree_is_listed_whole(tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    made = set()
+    for parts in paths:
+        file = "/".join([*(f"{part}.d" for part in parts[:-1]), f"{parts[-1]}.png"])
+        lay(root, {file: PNG})
+        made.add(file)
+    assert listed(root) == dict.fromkeys(made)
+
+
+def test_names_whose_results_would_collide_are_told_apart(tmp_path: Path) -> None:
+    lay(tmp_path, {"x": PNG, "x.jpg": PNG, "a.png": PNG, "a.png.json/b.png": PNG, "y": PNG})
+    assert listed(tmp_path) == dict.fromkeys(["x~2", "x.jpg", "a.png~2", "a.png.json/b.png", "y"])
+
+
+def test_the_source_may_be_the_project(tmp_path: Path) -> None:
+    lay(tmp_path, {"a.png": PNG, "exp/status.json": b"{}", "exp/images/a.png": PNG, "holiday/b.png": PNG})
+    assert listed(tmp_path, tmp_path) == {"a.png": None, "holiday/b.png": None}
+
+
+def test_a_listed_name_too_long_for_any_file_is_missing(tmp_path: Path) -> None:
+    lay(tmp_path, {"a.png": PNG, "list.txt": b"a.png\n" + b"n" * 5000 + b"\n"})
+    assert listed(tmp_path / "list.txt") == {"a.png": None, "n" * 5000: "missing"}
+    with pytest.raises(SourceError):
+        scan("n" * 5000)
+
+
+def test_links_that_fan_out_are_bounded(tmp_path: Path) -> None:
+    for level in range(8):
+        (tmp_path / str(level)).mkdir()
+        for number in range(10):
+            (tmp_path / str(level) / f"l{number}").symlink_to(f"../{level + 1}")
+    lay(tmp_path, {"8/x.png": PNG})
+    assert len(listed(tmp_path / "0")) < 2000
