@@ -1,18 +1,24 @@
-"""The values that flow from the detector to the writers: detections, failures, records, and these as JSON."""
+"""The values that flow from the detector to the results, and the one place where they become JSON and back.
+
+A `Record` is what is known of one input. `Record.to_json` gives the dictionary that every JSON output holds, and
+`Record.from_json` takes one back only after it has checked every value in it: records are read from disk, where a file
+may be damaged or made by somebody else.
+"""
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-Record = dict[str, Any]
-"""One input's entry in the JSON outputs; `schemas/record.schema.json` describes it."""
-
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
+_MOST_CLASSES = 1 << 20
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
 
 OUT_OF_MEMORY = "out_of_memory"
 """The one kind of Failure that may pass: alone, the same image may fit."""
@@ -28,12 +34,20 @@ class Failure:
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
 
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """From `kind: detail`. Raises ValueError."""
+        match = _FAILURE.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise ValueError(f"failure {_shown(text)} is not of the form 'kind: detail'")
+        return cls(match[1], match[2])
+
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What was found in one image, by falling confidence.
+    """What was found in one frame, by falling confidence.
 
-    `xyxy` (n, 4) float32 pixels of the upright image; `confidence` (n,) float32 in [0, 1]; `class_id` (n,) int64.
+    `xyxy` (n, 4) float32 pixels of the upright frame; `confidence` (n,) float32 in [0, 1]; `class_id` (n,) int64.
     """
 
     xyxy: NDArray[np.float32]
@@ -45,42 +59,161 @@ class Detections:
 
     @classmethod
     def from_rows(cls, rows: NDArray[np.float32], xyxy: NDArray[np.float32]) -> Self:
-        """From the (n, 6) rows of `model.nms.select`, with their boxes already in image pixels."""
+        """From (n, 6) rows of xyxy, confidence and class, and their boxes in frame pixels."""
         return cls(xyxy, rows[:, 4], rows[:, 5].astype(np.int64))
 
-
-def detection_record(file: str, width: int, height: int, found: Detections, names: tuple[str, ...]) -> Record:
-    """The record of an image that was looked at; no detections is an empty list."""
-    boxes = found.xyxy.astype(np.float64).round(_BOX_DECIMALS).tolist()
-    confidences = found.confidence.astype(np.float64).round(_CONFIDENCE_DECIMALS).tolist()
-    return {
-        "file": file,
-        "width": width,
-        "height": height,
-        "detections": [
-            {
-                "name": names[class_id],
-                "class": class_id,
-                "confidence": confidence,
-                "box": dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)),
-            }
-            for class_id, confidence, box in zip(found.class_id.tolist(), confidences, boxes, strict=True)
-        ],
-        "failure": None,
-    }
+    def named(self, names: tuple[str, ...], frame: int | None = None, time: float | None = None) -> list["Detection"]:
+        """One Detection each, rounded as results show them; `frame` and `time` (seconds) for a frame of a video."""
+        boxes = self.xyxy.astype(np.float64).round(_BOX_DECIMALS).tolist()
+        confidences = self.confidence.astype(np.float64).round(_CONFIDENCE_DECIMALS).tolist()
+        return [
+            Detection(names[class_id], class_id, confidence, (box[0], box[1], box[2], box[3]), frame, time)
+            for class_id, confidence, box in zip(self.class_id.tolist(), confidences, boxes, strict=True)
+        ]
 
 
-def failure_record(file: str, failure: Failure) -> Record:
-    """The record of an input that could not be looked at."""
-    return {"file": file, "width": None, "height": None, "detections": None, "failure": str(failure)}
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object: `box` is x1, y1, x2, y2 in pixels of the upright frame; `frame` and `time` are a video's alone."""
+
+    name: str
+    class_id: int
+    confidence: float
+    box: tuple[float, float, float, float]
+    frame: int | None = None
+    time: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As records hold it."""
+        x1, y1, x2, y2 = self.box
+        plain = {
+            "name": self.name,
+            "class": self.class_id,
+            "confidence": self.confidence,
+            "box": {"x1": x1, "y1": y1, "x2": x2, "y2": y2},
+        }
+        if self.frame is not None:
+            plain |= {"frame": self.frame, "time": self.time}
+        return plain
+
+    @classmethod
+    def from_json(cls, value: object, width: int, height: int) -> Self:
+        """Checked against the size of its frame. Raises ValueError."""
+        plain = _object(value, "detection")
+        box = _object(plain.get("box"), "box")
+        x1, y1, x2, y2 = (_number(box.get(key), f"box {key}") for key in ("x1", "y1", "x2", "y2"))
+        if not (0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height):
+            raise ValueError(f"box {x1}, {y1}, {x2}, {y2} is not inside an image of {width} × {height}")
+        confidence = _number(plain.get("confidence"), "confidence")
+        if not 0 <= confidence <= 1:
+            raise ValueError(f"confidence {confidence} is not from 0 to 1")
+        frame, time = plain.get("frame"), plain.get("time")
+        return cls(
+            _text(plain.get("name"), "name"),
+            _whole(plain.get("class"), "class", 0, _MOST_CLASSES),
+            confidence,
+            (x1, y1, x2, y2),
+            None if frame is None else _whole(frame, "frame", 0, 1 << 40),
+            None if time is None else _number(time, "time"),
+        )
 
 
-def parse(line: str | bytes) -> Record:
-    """The record on a line."""
-    record: Record = json.loads(line)
-    return record
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """What tells that an input is still the one that was looked at: size in bytes, times in ns since 1970, inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one input; `schemas/record.schema.json` describes its JSON.
+
+    `file` is its name relative to the source, with `/`. An input that was looked at has a size in pixels of the upright
+    frame, and detections by falling confidence (of a video: by frame); one that failed has the failure alone.
+    """
+
+    file: str
+    width: int | None
+    height: int | None
+    detections: tuple[Detection, ...] | None
+    failure: Failure | None = None
+
+    @classmethod
+    def failed(cls, file: str, failure: Failure) -> Self:
+        """Of an input that could not be looked at."""
+        return cls(file, None, None, None, failure)
+
+    def to_json(self) -> dict[str, Any]:
+        """As all JSON outputs hold it."""
+        found = self.detections
+        return {
+            "file": self.file,
+            "width": self.width,
+            "height": self.height,
+            "detections": None if found is None else [detection.to_json() for detection in found],
+            "failure": None if self.failure is None else str(self.failure),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """The record in a decoded JSON value, each part of it checked. Raises ValueError that says what is wrong."""
+        plain = _object(value, "record")
+        file = checked_name(plain.get("file"))
+        if plain.get("failure") is not None:
+            if plain.get("detections") is not None:
+                raise ValueError("a record with a failure has detections")
+            return cls.failed(file, Failure.parse(plain["failure"]))
+        width, height = (_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
+        found = plain.get("detections")
+        if not isinstance(found, list):
+            raise ValueError(f"detections are {_shown(found)}, expected a list")
+        return cls(file, width, height, tuple(Detection.from_json(one, width, height) for one in found))
+
+
+def checked_name(file: object) -> str:
+    """The name of an input, which stays below the folder it is relative to. Raises ValueError."""
+    name = _text(file, "file")
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise ValueError(f"file {_shown(name)} is not a name below the source")
+    return name
 
 
 def compact(value: object) -> bytes:
     """Standard JSON on one line: no NaN, no escapes that readers need not see."""
     return _ENCODER.encode(value).encode()
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {_shown(value)}, expected an object")
+    return value
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is {_shown(value)}, expected a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what} {_shown(value)} is not valid Unicode") from error
+    return value
+
+
+def _number(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{what} is {_shown(value)}, expected a finite number")
+    return value
+
+
+def _whole(value: object, what: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{what} is {_shown(value)}, expected a whole number from {least} to {most}")
+    return value
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:80]

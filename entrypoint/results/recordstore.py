@@ -5,7 +5,7 @@ from pathlib import Path
 
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.sources.scan import Medium
-from entrypoint.values import Record, compact, parse
+from entrypoint.values import Record, compact
 
 
 class RecordStore:
@@ -16,22 +16,21 @@ class RecordStore:
 
     def save(self, record: Record) -> None:
         """Write a record, on one line. Raises OutputError."""
-        self._folder.write(self._path(record["file"]), compact(record) + b"\n")
+        self._folder.write(self._path(record.file), compact(record.to_json()) + b"\n")
 
     def load(self, medium: Medium) -> Record | None:
         """The record of an input, None where there is none that can be used, or one older than the input."""
         path = self._path(medium.file)
         try:
-            record = json.loads(path.read_bytes())
+            record = Record.from_json(json.loads(path.read_bytes()))
             stale = medium.failure is None and medium.path.stat().st_mtime_ns > path.stat().st_mtime_ns
         except (OSError, ValueError):
             return None
-        usable = isinstance(record, dict) and record.get("file") == medium.file and not stale
-        return record if usable else None
+        return record if record.file == medium.file and not stale else None
 
     def of(self, medium: Medium) -> Record:
         """The record of an input that has one."""
-        return parse(self._path(medium.file).read_bytes())
+        return Record.from_json(json.loads(self._path(medium.file).read_bytes()))
 
     def _path(self, file: str) -> Path:
         return self._folder.file("labels", file, ".json")

@@ -36,14 +36,14 @@ class Counts:
 
     def add(self, record: Record, *, reused: bool = False) -> None:
         """Count an input by its record."""
-        if record["failure"] is not None:
-            self.failures[record["failure"].partition(":")[0]] += 1
+        if record.failure is not None:
+            self.failures[record.failure.kind] += 1
             if len(self.failed_files) < _SHOWN_FAILURES:
-                self.failed_files.append(f"{record['file']}: {record['failure']}")
+                self.failed_files.append(f"{record.file}: {record.failure}")
             return
         self.done += 1
         self.reused += reused
-        self.detections += len(record["detections"])
+        self.detections += len(record.detections or ())
 
 
 class Status:

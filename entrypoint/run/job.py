@@ -37,7 +37,7 @@ from entrypoint.shard import Shard, partition
 from entrypoint.sources.samples import bundled_images
 from entrypoint.sources.scan import Listing, Medium, scan
 from entrypoint.text import printable
-from entrypoint.values import Failure, Record, failure_record
+from entrypoint.values import Failure, Record
 from entrypoint.weights.find import Weights, find_weights
 
 _NOT_DONE = Failure("not_done", "the time budget ended before its turn")
@@ -138,7 +138,7 @@ def _process(
     progress = Progress(len(listing.media))
 
     def on_record(record: Record) -> None:
-        left.discard(record["file"])
+        left.discard(record.file)
         counts.add(record)
         progress.step()
 
@@ -161,14 +161,14 @@ def _process(
 def _records(media: list[Medium], store: RecordStore, left: Container[str]) -> Iterator[Record]:
     """The records of all media, in their order; of those that are left, one that says so."""
     for medium in media:
-        yield failure_record(medium.file, _NOT_DONE) if medium.file in left else store.of(medium)
+        yield Record.failed(medium.file, _NOT_DONE) if medium.file in left else store.of(medium)
 
 
 def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
     """The media without detections from an earlier attempt; those that failed or changed since are looked at again."""
     for medium in media:
         record = store.load(medium) if continued else None
-        if record is not None and record["failure"] is None:
+        if record is not None and record.failure is None:
             counts.add(record, reused=True)
         else:
             yield medium

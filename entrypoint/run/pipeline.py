@@ -21,7 +21,7 @@ from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, map_ahead, sh
 from entrypoint.run.deadline import Deadline
 from entrypoint.sources.decode import read_ahead, read_image
 from entrypoint.sources.scan import Medium
-from entrypoint.values import OUT_OF_MEMORY, Failure, Record, detection_record, failure_record
+from entrypoint.values import OUT_OF_MEMORY, Failure, Record
 
 _AHEAD_PER_THREAD = 8
 _READ_AHEAD = 4  # files a lane
@@ -233,13 +233,13 @@ class Pipeline:
                 for writer in self._writers:
                     writer.write(Looked(file, outcome.image, found))
                 height, width, _ = outcome.image.shape
-                record = detection_record(file, width, height, found, self._names)
+                record = Record(file, width, height, tuple(found.named(self._names)))
             except OUT_OF_MEMORY_ERRORS as error:
                 outcome = _if_out_of_memory(error, "draw and write it")
         if isinstance(outcome, Failure):
             if outcome.kind == OUT_OF_MEMORY and not answer.alone:
                 return None
-            record = failure_record(file, outcome)
+            record = Record.failed(file, outcome)
         self._store.save(record)
         return record
 

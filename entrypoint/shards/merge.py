@@ -4,6 +4,7 @@ Records meet in a database on disk, so that memory does not grow with their numb
 input stays depends on the records alone, not on the order of the parts: merging is associative.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,7 +23,7 @@ from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.settings import Settings
 from entrypoint.shards.parts import Job, Part, find_parts
 from entrypoint.text import printable
-from entrypoint.values import Record, compact, parse
+from entrypoint.values import Record, compact
 
 _TABLE = "CREATE TABLE records (file TEXT PRIMARY KEY, failed INT, line TEXT, part INT) WITHOUT ROWID"
 # Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
@@ -73,8 +74,8 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
             records = 0
             for record in part.records():
                 records += 1
-                line = compact(record).decode()
-                database.execute(_INSERT, (record["file"], record["failure"] is not None, line, number))
+                line = compact(record.to_json()).decode()
+                database.execute(_INSERT, (record.file, record.failure is not None, line, number))
             job.cover(part, records)
         for record, number in _rows(database):
             counts.add(record)
@@ -99,15 +100,15 @@ def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder:
 def _rows(database: sqlite3.Connection) -> Iterator[tuple[Record, int]]:
     """All records, each with the number of its part, sorted by file as a run sorts them."""
     for line, number in database.execute("SELECT line, part FROM records ORDER BY file"):
-        yield parse(line), number
+        yield Record.from_json(json.loads(line)), number
 
 
 def _take_files(record: Record, part: Part, folder: RunFolder) -> None:
     """Bring the files that belong to a record over from its part."""
-    file = record["file"]
+    file = record.file
     places = [("labels", file, [".txt"]), ("images", file, added_suffixes(file))]
-    for number, found in enumerate(record["detections"] or ()):
-        where, name = crop_place(file, number, found["name"])
+    for number, found in enumerate(record.detections or ()):
+        where, name = crop_place(file, number, found.name)
         places.append((where, name, added_suffixes(name)))
     for where, name, suffixes in places:
         for suffix in suffixes:

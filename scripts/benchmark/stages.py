@@ -14,7 +14,7 @@ from entrypoint.detect.loading import Loaded
 from entrypoint.results.draw import DrawOptions, annotate
 from entrypoint.results.formats.images import encode_image
 from entrypoint.sources.decode import decode_image
-from entrypoint.values import Failure, compact, detection_record
+from entrypoint.values import Failure, Record, compact
 from scripts.benchmark.clock import Span, median, timed
 
 _NUMBERS = itertools.count()  # new files, as in a run: an old one costs more to replace
@@ -72,7 +72,7 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     with timed() as spans["encode"]:
         encoded = encode_image(".jpg", canvas, 95)
     with timed() as spans["record"]:
-        record = compact(detection_record(path.name, width, height, found, names))
+        record = compact(Record(path.name, width, height, tuple(found.named(names))).to_json())
     with timed() as spans["write"]:
         for content in (encoded or b"", record):
             (scratch / str(next(_NUMBERS))).write_bytes(content)

@@ -56,5 +56,5 @@ class Workload:
 
 
 def _expect_success(record: Record) -> None:
-    if record["failure"] is not None:
-        raise RuntimeError(f"{record['file']}: {record['failure']}")
+    if record.failure is not None:
+        raise RuntimeError(f"{record.file}: {record.failure}")

@@ -89,7 +89,7 @@ def run(lanes: list[Detector], media: list[Medium], project: Path, batch_size: i
             timings=Timings(),
         )
         pipeline.run(media, heard.append)
-    return sorted(heard, key=lambda record: str(record["file"]))
+    return sorted(heard, key=lambda record: record.file)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
@@ -98,7 +98,7 @@ def test_two_replicas_share_the_work_and_leave_the_same(media: list[Medium], tmp
     both = replicas(2)
     together = run(both, media, tmp_path / "together", batch_size)
     assert together == alone and len(alone) == len(media)
-    assert sum(record["failure"] is not None for record in alone) == 1
+    assert sum(record.failure is not None for record in alone) == 1
     batches = [detector.engine.batches for detector in both if isinstance(detector.engine, Counted)]
     assert min(batches) > 1 and Counted.most == 2
     files = [

@@ -193,7 +193,7 @@ def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path)
 
 
 def test_a_defect_in_mid_run_is_written_down(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrypoint.run.pipeline.detection_record", lambda *_: 1 / 0)
+    monkeypatch.setattr("entrypoint.run.pipeline.Record", lambda *_: 1 / 0)
     assert yolo_bac("--demo", "--project", tmp_path).code == 1
     assert (status(tmp_path / "exp")["state"], status(tmp_path / "exp")["exit_code"]) == ("failed", 1)
 

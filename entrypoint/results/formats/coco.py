@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from entrypoint.results.formats.base import JsonArray, RunWriter
-from entrypoint.values import Record, compact
+from entrypoint.values import Detection, Record, compact
 
 
 class CocoWriter(RunWriter):
@@ -24,12 +24,12 @@ class CocoWriter(RunWriter):
             images, annotations = JsonArray(file), JsonArray(aside)
 
             def take(record: Record) -> None:
-                if record["failure"] is not None:
+                if record.detections is None:
                     return
                 number, first = images.count + 1, annotations.count + 1
-                size = {"width": record["width"], "height": record["height"]}
-                images.add([{"id": number, "file_name": record["file"], **size}])
-                annotations.add([_annotation(n, number, found) for n, found in enumerate(record["detections"], first)])
+                size = {"width": record.width, "height": record.height}
+                images.add([{"id": number, "file_name": record.file, **size}])
+                annotations.add([_annotation(n, number, found) for n, found in enumerate(record.detections, first)])
 
             yield take
             file.write(b'\n],\n"annotations": [')
@@ -39,15 +39,15 @@ class CocoWriter(RunWriter):
             file.write(b'\n],\n"categories": ' + compact(categories) + b"}\n")
 
 
-def _annotation(number: int, image: int, found: dict[str, Any]) -> dict[str, Any]:
-    x1, y1, x2, y2 = found["box"].values()
+def _annotation(number: int, image: int, found: Detection) -> dict[str, Any]:
+    x1, y1, x2, y2 = found.box
     width, height = round(x2 - x1, 4), round(y2 - y1, 4)
     return {
         "id": number,
         "image_id": image,
-        "category_id": found["class"],
+        "category_id": found.class_id,
         "bbox": [x1, y1, width, height],
         "area": round(width * height, 4),
         "iscrowd": 0,
-        "score": found["confidence"],
+        "score": found.confidence,
     }

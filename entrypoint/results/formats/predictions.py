@@ -20,7 +20,7 @@ class PredictionsWriter(RunWriter):
         with self.folder.open(self.folder.path / "predictions.json") as file:
             file.write(b'{"info": ' + compact(info) + b',\n"categories": ' + compact(categories) + b',\n"images": [')
             images = JsonArray(file)
-            yield lambda record: images.add([record])
+            yield lambda record: images.add([record.to_json()])
             file.write(b"\n]}\n")
 
 
@@ -39,8 +39,8 @@ class CsvWriter(RunWriter):
             rows.writerow(["Image Name", "Prediction", "Confidence", "x1", "y1", "x2", "y2"])
 
             def take(record: Record) -> None:
-                for found in record["detections"] or ():
-                    rows.writerow([record["file"], found["name"], found["confidence"], *found["box"].values()])
+                for found in record.detections or ():
+                    rows.writerow([record.file, found.name, found.confidence, *found.box])
 
             yield take
             text.flush()
