@@ -10,6 +10,7 @@ from torch import Tensor
 
 from entrypoint.detect.letterbox import Letterbox
 from entrypoint.detect.nms import NmsOptions, select
+from entrypoint.detect.views import View
 from entrypoint.engines.base import Engine
 from entrypoint.host.device import Device, is_out_of_memory
 from entrypoint.models.yolov5.augment import augmented
@@ -41,6 +42,12 @@ class Detector:
     @property
     def conf_thres(self) -> float:
         return self._options.nms.conf_thres
+
+    def views(self, image: NDArray[np.uint8]) -> tuple[View, ...]:
+        """What is to be looked at of a frame (HWC uint8 BGR upright)."""
+        height, width, _ = image.shape
+        letterbox = self.letterbox(width, height)
+        return (View(letterbox, letterbox.apply(image)),)
 
     def letterbox(self, width: int, height: int) -> Letterbox:
         """The geometry for an image of that size."""
@@ -96,9 +103,10 @@ class Detector:
             if not all(bool(level.isfinite().all()) for level in maps):
                 return None
             _, rows = self.decode(maps)
-        return self.select(rows, letterbox)
+        return self.select([letterbox], [rows])
 
-    def select(self, rows: NDArray[np.float32], letterbox: Letterbox) -> Detections:
-        """Detections among an image's predictions, in pixels of its original."""
+    def select(self, letterboxes: Sequence[Letterbox], predictions: Sequence[NDArray[np.float32]]) -> Detections:
+        """Detections among the predictions for all views of a frame, in pixels of that frame."""
+        (letterbox,), (rows,) = letterboxes, predictions
         found = select(rows, self._options.nms)
         return Detections.from_rows(found, letterbox.undo(found[:, :4]))

@@ -202,10 +202,9 @@ class Pipeline:
         image = medium.failure or read_image(medium.path)
         if isinstance(image, Failure):
             return _Answer(medium, image)
-        height, width, _ = image.shape
-        letterbox = self._lanes[0].letterbox(width, height)
         try:
-            return _Ready(medium, image, letterbox.apply(image), letterbox)
+            (view,) = self._lanes[0].views(image)
+            return _Ready(medium, image, view.pixels, view.letterbox)
         except OUT_OF_MEMORY_ERRORS as error:
             return _Answer(medium, _if_out_of_memory(error, "letterbox it"))
 
@@ -229,7 +228,7 @@ class Pipeline:
         file, outcome = answer.medium.file, answer.outcome
         if isinstance(outcome, _Seen):
             try:
-                found = self._lanes[0].select(outcome.predictions, outcome.letterbox)
+                found = self._lanes[0].select([outcome.letterbox], [outcome.predictions])
                 for writer in self._writers:
                     writer.write(Looked(file, outcome.image, found))
                 height, width, _ = outcome.image.shape

@@ -66,7 +66,7 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     with timed() as spans["decode boxes"]:
         _, predictions = detector.decode(maps)
     with timed() as spans["nms"]:
-        found = detector.select(predictions, letterbox)
+        found = detector.select([letterbox], [predictions])
     with timed() as spans["draw"]:
         canvas = annotate(image, found, names, DrawOptions())
     with timed() as spans["encode"]:

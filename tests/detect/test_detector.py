@@ -30,7 +30,7 @@ def detector(engine: str = "torch", **options: Any) -> Detector:
 
 def detect(subject: Detector, box: Letterbox, images: list[np.ndarray]) -> list[Detections | Failure]:
     found = subject.look([box.apply(image) for image in images])
-    return [outcome if isinstance(outcome, Failure) else subject.select(outcome, box) for outcome in found]
+    return [outcome if isinstance(outcome, Failure) else subject.select([box], [outcome]) for outcome in found]
 
 
 def scene(name: str = "scene-1.png") -> np.ndarray:
