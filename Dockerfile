@@ -1,8 +1,9 @@
-# yolo-bac: YOLOv5 object detection as a batch job. CUDA and cuDNN come with the locked PyTorch wheels.
+# yolo-bac: YOLOv5 object detection as a batch job. CUDA and cuDNN come with the locked PyTorch wheels; the CPU variant
+# computes with ONNX Runtime and has no PyTorch.
 #
 #   scripts/image-build            builds it; scripts/image-smoke runs it and checks what comes out
 #   --build-arg VARIANT=           cuda12.8 (default), cuda13.0 or cpu
-#   --build-arg BASE_IMAGE=        Debian 13 or Ubuntu 24.04, also nvidia/cuda:12.8.1-base-ubuntu24.04 (VARIANT=cpu: Debian)
+#   --build-arg BASE_IMAGE=        Debian 13 or Ubuntu 24.04, also nvidia/cuda:12.8.1-base-ubuntu24.04
 #   --build-arg BAKE_WEIGHTS=      leaves yolov5s.pt out: no download, and the image wants weights under /inputs
 #
 # Two optional build secrets, for networks that need them: pip_conf (a pip.conf) and ca_bundle (PEM).
@@ -12,7 +13,7 @@ ARG BASE_IMAGE=debian:13-slim@sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf318
 FROM ${BASE_IMAGE} AS build
 ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip python3-venv \
+ && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-pip python3-venv \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv --without-pip /opt/yolo-bac/venv
 ARG VARIANT=cuda12.8
@@ -25,8 +26,7 @@ RUN /opt/yolo-bac/venv/bin/python /build/licences.py /opt/yolo-bac/licences
 COPY image/trim /build/
 RUN sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages
 # Checked by source hash once and for all: importing is 3 s instead of 8, and no uid needs to write.
-RUN /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
-      /opt/yolo-bac/venv/lib || true
+RUN /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/yolo-bac/venv/lib
 
 FROM ${BASE_IMAGE} AS weights
 ARG BAKE_WEIGHTS=https://github.com/ultralytics/yolov5/releases/download/v6.2/yolov5s.pt
@@ -60,8 +60,9 @@ ENV PATH=/opt/yolo-bac/bin:/opt/yolo-bac/venv/bin:/usr/local/sbin:/usr/local/bin
     YOLO_AUTOINSTALL=false \
     YOLO_VERBOSE=false
 # What the ultralytics package would write at its first import, with everything off that calls home.
+ARG VARIANT=cuda12.8
 COPY image/ultralytics_settings.py /opt/yolo-bac/config/
-RUN python /opt/yolo-bac/config/ultralytics_settings.py
+RUN [ "${VARIANT}" = cpu ] || python /opt/yolo-bac/config/ultralytics_settings.py
 
 COPY LICENSE /opt/yolo-bac/
 COPY --chmod=755 image/start image/yolo-bac /opt/yolo-bac/bin/
@@ -75,7 +76,6 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash . \
  && echo "${PWD}" > "$(echo /opt/yolo-bac/venv/lib/python3*/site-packages)/yolo-bac.pth"
 
 ARG BASE_IMAGE
-ARG VARIANT=cuda12.8
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="yolo-bac" \
