@@ -83,7 +83,7 @@ class Option:
 
     def checked(self, value: object) -> Any:
         """The value that a Python program gave, as strictly as on the command line. Raises UsageError."""
-        if value is None or (self.is_switch and isinstance(value, bool)):
+        if (value is None and self.default is None) or (self.is_switch and isinstance(value, bool)):
             return value
         parts = value if isinstance(value, (list, tuple)) else (value,)
         try:
