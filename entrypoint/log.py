@@ -5,6 +5,7 @@ All that is printed there goes through `shown` at this one place, so callers pas
 
 import json
 import logging
+import numbers
 import sys
 import threading
 import traceback
@@ -47,7 +48,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _safe(value: object) -> object:
-    if isinstance(value, (int, float)):
+    if isinstance(value, numbers.Number):
         return value
     return "\n".join(map(shown, value.lines)) if isinstance(value, YoloBacError) else shown(value)
 
@@ -79,7 +80,7 @@ def release() -> None:
 
 
 def take_over_python() -> None:
-    """Make log lines of what Python itself prints to stderr: warnings, and errors that nobody caught."""
+    """Make log lines of what Python itself prints to stderr: warnings, errors that nobody caught, others' log lines."""
 
     def warn(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         LOG.warning("%s: %s", category.__name__, message)
@@ -92,9 +93,18 @@ def take_over_python() -> None:
         where = args.thread.name if args.thread else "?"
         LOG.error("an error that nobody caught in thread %s", where, exc_info=error)
 
+    logging.lastResort = _OthersLines(logging.WARNING)
     warnings.showwarning = warn
     sys.unraisablehook = unraisable
     threading.excepthook = in_thread
+
+
+class _OthersLines(logging.Handler):
+    """Log lines of libraries, which have no handler of their own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if LOG.handlers:  # else it would come back here
+            LOG.handle(record)
 
 
 class _HeldBack(logging.Handler):

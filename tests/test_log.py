@@ -69,12 +69,13 @@ def test_a_traceback_is_one_json_line(logged: Logged) -> None:
     ("action", "message"),
     [
         ("warnings.warn('odd\\x1b\\n', RuntimeWarning)", r"RuntimeWarning: odd\x1b\n"),
+        ("logging.getLogger('a library').warning('odd\\x1b\\n')", r"odd\x1b\n"),
         ("threading.Thread(target=lambda: 1 / 0, name='t\\n').start()", r"an error that nobody caught in thread t\n"),
     ],
 )
 def test_what_python_itself_would_print_is_a_log_line(action: str, message: str) -> None:
     code = (
-        "import threading, warnings\n"
+        "import logging, threading, warnings\n"
         "from entrypoint import log\n"
         "log.start('json'); log.release(); log.take_over_python()\n"
         f"{action}\n"

@@ -68,6 +68,6 @@ def wanted_log_format(words: Sequence[str]) -> LogFormat:
     wanted = os.environ.get(_LOG_FORMAT_VARIABLE, "")
     for word, following in pairwise([*words, ""]):
         name, equals, value = word.partition("=")
-        if name != "--l" and _LOG_FORMAT.startswith(name) and name.startswith("--l"):
+        if len(name) > len("--l") and _LOG_FORMAT.startswith(name):  # --l is short for --line-thickness
             wanted = value if equals else following
     return next((known for known in LOG_FORMATS if known == wanted), LOG_FORMATS[0])

@@ -43,9 +43,8 @@ def command_for(settings_class: type[Settings]) -> MainCommand:
         context_settings=CONTEXT,
     )
     main_command.add_command(merge_command(options))
-    version: click.Command = click.version_option(__version__, prog_name="yolo-bac")(main_command)
-    assert isinstance(version, MainCommand)  # noqa: S101 - for the type checker: it is the same object
-    return version
+    click.version_option(__version__, prog_name="yolo-bac")(main_command)
+    return main_command
 
 
 command = command_for(Settings)

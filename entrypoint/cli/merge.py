@@ -24,7 +24,7 @@ def merge_command(options: Iterable[Option]) -> click.Command:
     )
 
 
-def _merge(folders: tuple[Path, ...], project: Path, name: str, log_format: LogFormat) -> int:
+def _merge(folders: tuple[Path, ...], project: Path, name: str, **_: LogFormat) -> int:
     """Make one run of the parts of a job.
 
     Finds every part below the DIRs, however nested, and writes their records, images and labels as the run without

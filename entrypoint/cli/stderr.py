@@ -25,7 +25,11 @@ def native_lines_as_json() -> Iterator[None]:
     sys.stderr.flush()
     real = os.dup(_STDERR)
     reading, writing = os.pipe()
-    relay = os.fork()
+    try:
+        relay = os.fork()
+    except OSError:  # no more processes are granted: the lines stay as they are
+        yield
+        return
     if relay == 0:
         os.close(writing)
         _relay(reading, real)

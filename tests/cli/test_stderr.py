@@ -72,3 +72,11 @@ def test_what_a_library_wrote_last_is_not_lost_when_the_process_dies(end: str) -
     assert done.returncode != 0
     messages = [json.loads(line)["message"] for line in done.stderr.splitlines()]
     assert messages[:2] == [r"the last\x1b words", "unfinished"]
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_closed_stream_is_no_failure_with_json_log_lines(tmp_path: Path, closed: str) -> None:
+    command = [sys.executable, "-m", "entrypoint", "--demo", "--log-format", "json", "--project", str(tmp_path)]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", *command], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "exp" / "predictions.json").is_file()
