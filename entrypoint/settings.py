@@ -127,12 +127,7 @@ class Settings:
         detect_py=True,
         help="Also write labels/<path>.txt: a line for each detection, in YOLO's format.",
     )
-    save_conf: bool = option(
-        False,
-        decides=True,
-        detect_py=True,
-        help="With --save-txt: also write each confidence.",
-    )
+    save_conf: bool = option(False, decides=True, detect_py=True, help="With --save-txt: also write each confidence.")
     save_crop: bool = option(
         False,
         decides=True,
@@ -145,12 +140,7 @@ class Settings:
         detect_py=True,
         help="Also write predictions.csv: a row for each detection.",
     )
-    nosave: bool = option(
-        False,
-        decides=True,
-        detect_py=True,
-        help="Do not write annotated images.",
-    )
+    nosave: bool = option(False, decides=True, detect_py=True, help="Do not write annotated images.")
     quality: int = option(
         95,
         parse=parse.whole(1, 100),
