@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint import log
+from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.errors import (
     EXIT_MEDIA_FAILED,
@@ -16,11 +17,9 @@ from entrypoint.errors import (
     EXIT_SIGNAL,
     OutputError,
     SourceError,
-    UsageError,
     YoloBacError,
 )
 from entrypoint.host import limits, memory
-from entrypoint.host.device import Device, choose_devices
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.log import LOG
 from entrypoint.results.formats import image_writers, write_run
@@ -54,7 +53,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     shard, part = _shares(settings)
     source, listing = _find_media(settings)
     # By the whole source, so that every shard's images are looked at in the same way.
-    loaded = load(weights, _devices(settings), settings, listing.media)
+    loaded = load(weights, devices_for(settings), settings, listing.media)
     if shard:
         listing.media[:] = [medium for medium in listing.media if shard.holds(medium.file)]
     identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
@@ -90,14 +89,6 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         raise
     finally:
         folder.close()
-
-
-def _devices(settings: Settings) -> list[Device]:
-    if settings.engine != "onnx":
-        return choose_devices(settings.device, settings.half)
-    if settings.device.strip().lower() not in ("", "cpu"):
-        raise UsageError(f"--engine onnx runs on the CPU, not with --device {settings.device}: leave one of them out")
-    return choose_devices("cpu", settings.half)
 
 
 def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:

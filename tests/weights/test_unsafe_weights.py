@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
-from entrypoint.models.yolov5.network import Network
+from entrypoint.models.graph import Writer
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 from entrypoint.weights.classic.pickled import imports
@@ -403,7 +403,7 @@ def test_memory_that_is_out_is_no_fault_of_the_checkpoint(
     def full(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Network, "forward", full)
+    monkeypatch.setattr(Writer, "add", full)
     with pytest.raises(type(error)):
         load_checkpoint(DEMO_WEIGHTS)
     ended = yolo_bac("--demo", "--project", tmp_path / "out")

@@ -1,11 +1,10 @@
 """A classic YOLOv5 checkpoint, ready to run."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.host import memory
-from entrypoint.models.yolov5.network import Network
+from entrypoint.models.yolov5.network import YoloV5
 from entrypoint.weights.classic.build import build_network
 from entrypoint.weights.classic.part import shown
 from entrypoint.weights.classic.pickled import Node, read_checkpoint
@@ -13,22 +12,15 @@ from entrypoint.weights.classic.pickled import Node, read_checkpoint
 _MAX_NAME = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """`network` float32 on the CPU; `names` by class id."""
-
-    network: Network
-    names: tuple[str, ...]
-
-
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Load a checkpoint of YOLOv5 v3.0 to v7.0; its EMA weights, where it has them. Nothing in it is run.
+def load_checkpoint(path: Path) -> YoloV5:
+    """The network of a checkpoint of YOLOv5 v3.0 to v7.0, of its EMA weights where it has them. Nothing in it is run.
 
     Raises WeightsError, or one of its kinds, with the path in the message; and what says that memory is out.
     """
     try:
-        network, names = build_network(_model_of(read_checkpoint(path)), path.stat().st_size)
-        return Checkpoint(network, _class_names(names, network.head.classes))
+        model = with_arrays(_model_of(read_checkpoint(path)))
+        graph, head, stride, classes, names = build_network(model, path.stat().st_size)
+        return YoloV5(graph, head, _class_names(names, classes), stride)
     except WeightsError as error:
         message = str(error)
         raise type(error)(message if message.startswith(path.name) else f"{path.name}: {message}") from error
@@ -39,6 +31,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise WeightsError(f"{path.name}: holds values that no YOLOv5 checkpoint has ({what})") from error
+
+
+def with_arrays(node: Node) -> Node:
+    """The same node, and those below it, with NumPy's arrays for PyTorch's tensors."""
+    import torch
+
+    seen: set[int] = set()
+    waiting: list[object] = [node]
+    while waiting:
+        value = waiting.pop()
+        content = value.state if isinstance(value, Node) else value
+        if not isinstance(content, dict) or id(content) in seen:
+            continue
+        seen.add(id(content))
+        for key, one in content.items():
+            if isinstance(one, torch.Tensor) and one.layout == torch.strided and not one.is_quantized:
+                one = one.detach()
+                content[key] = (one.float() if one.dtype == torch.bfloat16 else one).numpy()
+        waiting += content.values()
+    return node
 
 
 def _model_of(content: object) -> Node:
