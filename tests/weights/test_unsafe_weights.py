@@ -400,7 +400,7 @@ def test_a_layer_that_reads_from_too_many_is_refused(tmp_path: Path) -> None:
 def test_memory_that_is_out_is_no_fault_of_the_checkpoint(
     tmp_path: Path, yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(Writer, "add", full)
