@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.lib.array_utils import byte_bounds
+from numpy.typing import NDArray
 from torch import Tensor
 
 from entrypoint.errors import WeightsError
@@ -83,20 +86,18 @@ class Part:
         """A parameter, buffer or attribute, as float32 of its own."""
         for group in (self.value("_parameters"), self.value("_buffers"), self.node.state):
             found = group.get(key) if isinstance(group, dict) else None
-            if isinstance(found, Tensor):
+            if isinstance(found, np.ndarray):
                 return self._own(key, found)
         return None
 
-    def _own(self, key: str, found: Tensor) -> Tensor:
-        # A stride of 0 can claim a tensor far larger than the bytes behind it.
-        if (
-            found.is_sparse
-            or found.is_quantized
-            or found.numel() * found.element_size() > found.untyped_storage().nbytes()
-        ):
+    def _own(self, key: str, found: NDArray[Any]) -> Tensor:
+        # A stride of 0 can claim an array far larger than the bytes behind it.
+        low, high = byte_bounds(found)
+        if found.dtype.kind not in "fiub" or found.nbytes > max(0, high - low):
             raise self.wrong(f"has a {key} that does not hold the values it claims")
-        self._allowance.take_bytes(found.numel() * torch.float32.itemsize)
-        own = found.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
+        self._allowance.take_bytes(found.size * torch.float32.itemsize)
+        with np.errstate(over="ignore"):
+            own = torch.from_numpy(found.astype(np.float32, order="C"))
         if own.isnan().any():
             raise self.wrong(f"has a {key} with values that are no numbers (NaN); its training diverged")
         return own
