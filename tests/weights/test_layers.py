@@ -18,7 +18,7 @@ from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.models import operations
 from entrypoint.models.yolov5.layers import Layer
 from entrypoint.models.yolov5.network import YoloV5
-from entrypoint.weights.classic.checkpoint import load_checkpoint, with_arrays
+from entrypoint.weights.classic.checkpoint import load_checkpoint
 from entrypoint.weights.classic.layerbuilders import build_layer
 from entrypoint.weights.classic.part import Allowance, Part
 from entrypoint.weights.classic.pickled import read_checkpoint
@@ -137,7 +137,7 @@ def built(module: nn.Module, oracle: Any, path: Path, **options: Any) -> Layer:
     save_classic({"model": module}, path, names, **options)
     content = read_checkpoint(path)
     assert isinstance(content, dict)
-    return build_layer(Part(with_arrays(content["model"]), "model", Allowance(path.stat().st_size)))
+    return build_layer(Part(content["model"], "model", Allowance(path.stat().st_size)))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -18,7 +18,7 @@ def load_checkpoint(path: Path) -> YoloV5:
     Raises WeightsError, or one of its kinds, with the path in the message; and what says that memory is out.
     """
     try:
-        model = with_arrays(_model_of(read_checkpoint(path)))
+        model = _model_of(read_checkpoint(path))
         graph, head, stride, classes, names = build_network(model, path.stat().st_size)
         return YoloV5(graph, head, _class_names(names, classes), stride)
     except WeightsError as error:
@@ -31,26 +31,6 @@ def load_checkpoint(path: Path) -> YoloV5:
             raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise WeightsError(f"{path.name}: holds values that no YOLOv5 checkpoint has ({what})") from error
-
-
-def with_arrays(node: Node) -> Node:
-    """The same node, and those below it, with NumPy's arrays for PyTorch's tensors."""
-    import torch
-
-    seen: set[int] = set()
-    waiting: list[object] = [node]
-    while waiting:
-        value = waiting.pop()
-        content = value.state if isinstance(value, Node) else value
-        if not isinstance(content, dict) or id(content) in seen:
-            continue
-        seen.add(id(content))
-        for key, one in content.items():
-            if isinstance(one, torch.Tensor) and one.layout == torch.strided and not one.is_quantized:
-                one = one.detach()
-                content[key] = (one.float() if one.dtype == torch.bfloat16 else one).numpy()
-        waiting += content.values()
-    return node
 
 
 def _model_of(content: object) -> Node:

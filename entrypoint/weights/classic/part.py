@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from entrypoint.errors import WeightsError
@@ -91,9 +92,9 @@ class Part:
         return None
 
     def _own(self, key: str, found: NDArray[Any]) -> NDArray[np.float32]:
-        low, high = np.lib.array_utils.byte_bounds(found)
+        low, high = byte_bounds(found)
         # A stride of 0 can claim an array far larger than the bytes behind it.
-        if found.dtype.kind not in "fiub" or found.nbytes > high - low:
+        if found.dtype.kind not in "fiub" or found.nbytes > max(0, high - low):
             raise self.wrong(f"has a {key} that does not hold the values it claims")
         self._allowance.take_bytes(found.size * np.float32().itemsize)
         with np.errstate(over="ignore"):
