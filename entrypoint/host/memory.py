@@ -10,7 +10,7 @@ from pathlib import Path
 from entrypoint.errors import ResourceError, YoloBacError
 from entrypoint.host import limits
 
-LEAST_BYTES = 420_000_000
+LEAST_BYTES = 160_000_000
 """What PyTorch, a small network and a small image need."""
 
 # PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python,

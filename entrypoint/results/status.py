@@ -3,9 +3,10 @@
 import platform
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from entrypoint import __version__
@@ -97,11 +98,11 @@ class Status:
 
 def versions() -> dict[str, str]:
     """Versions of this program and of what its results depend on."""
-    return {
-        "yolo-bac": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
-    }
+    found = {"yolo-bac": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # PyTorch need not be here
+            found[name] = version(name)
+    return found
 
 
 def _now() -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
-from entrypoint.sources.filetype import GIT_LFS, HTML, TORCH, TORCH_LEGACY, XML, FileType, identify
+from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
+from entrypoint.weights import registry
 
 _SHOWN = 10
 
@@ -114,7 +115,7 @@ def _sha256(path: Path) -> str:
 
 
 def _runnable(weights: Weights) -> Weights:
-    if weights.kind in (TORCH, TORCH_LEGACY):
+    if registry.knows(weights.kind):
         return weights
     raise NotADetectorError(
         f"{weights.path}: {_article(weights.kind.name)}; expected a YOLOv5 checkpoint as train.py saves it (the .pt "
@@ -137,14 +138,10 @@ def _several(label: str, candidates: list[Weights]) -> WeightsError:
 
 
 def _classes(weights: Weights) -> str:
-    if weights.kind not in (TORCH, TORCH_LEGACY):
+    if not registry.knows(weights.kind):
         return ""
-    from entrypoint.weights.classic.checkpoint import (
-        load_checkpoint,
-    )  # torch, for a listing that hardly any run needs
-
     try:
-        return f", {len(load_checkpoint(weights.path).names)} classes"
+        return f", {len(registry.load_network(weights.path, weights.kind).names)} classes"
     except WeightsError:
         return ", not loadable"
 

@@ -30,8 +30,8 @@ def test_enough_is_enough(monkeypatch: pytest.MonkeyPatch, limit: int | None) ->
 
 
 def test_too_little_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit_to(monkeypatch, 256_000_000)
-    with pytest.raises(ResourceError, match=r"limited to 256 MB.*--memory 4gb"):
+    limit_to(monkeypatch, 100_000_000)
+    with pytest.raises(ResourceError, match=r"limited to 100 MB.*--memory 4gb"):
         memory.require_least()
 
 

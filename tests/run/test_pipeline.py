@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from entrypoint.detect.detector import Detector, DetectorOptions
+from entrypoint.engines.base import Pixels
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.errors import OutputError
-from entrypoint.host.device import Device
+from entrypoint.host.device import CPU
+from entrypoint.models.network import Output
 from entrypoint.results.formats import image_writers
 from entrypoint.results.recordstore import RecordStore
 from entrypoint.results.runfolder import RunFolder
@@ -37,19 +37,19 @@ class Counted(TorchEngine):
     working, most, gate = 0, 0, threading.Lock()
 
     def __init__(self) -> None:
-        network = load_checkpoint(DEMO_WEIGHTS).network
-        super().__init__(network, Device(torch.device("cpu")))
+        self.network = load_checkpoint(DEMO_WEIGHTS)
+        super().__init__(self.network.graph, CPU)
         self.batches = 0
 
-    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Pixels:
         with Counted.gate:
             self.batches += 1
             Counted.working += 1
             Counted.most = max(Counted.most, Counted.working)
         return super().upload(images)
 
-    def maps(self, pixels: Tensor) -> list[Tensor]:
-        found = super().maps(pixels)
+    def run(self, pixels: Pixels) -> Sequence[Output]:
+        found = super().run(pixels)
         with Counted.gate:
             Counted.working -= 1
         return found
