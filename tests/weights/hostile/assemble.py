@@ -56,6 +56,7 @@ def as_zip(opcodes: bytes, storages: Mapping[str, bytes] | None = None) -> bytes
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("archive/data.pkl", opcodes)
+        archive.writestr("archive/version", b"3\n")
         for key, data in (storages or {}).items():
             archive.writestr(f"archive/data/{key}", data)
     return file.getvalue()
