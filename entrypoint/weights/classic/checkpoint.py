@@ -38,7 +38,7 @@ def _model_of(content: object) -> Node:
         for key in ("ema", "model"):
             if isinstance(content.get(key), Node):
                 return content[key]  # type: ignore[no-any-return]
-        keys = ", ".join(str(key)[:40] for key in list(content)[:5])
+        keys = ", ".join(_printable(key)[:40] for key in list(content)[:5])
         raise NotADetectorError(
             f"holds no model, only {len(content)} entries ({keys}, …); expected a whole YOLOv5 checkpoint as train.py "
             "saves it, not a state_dict."

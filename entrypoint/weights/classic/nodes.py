@@ -1,5 +1,6 @@
 """What a checkpoint's names stand for: inert nodes, a few functions, kinds of storage; nothing else can be named."""
 
+import _compat_pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -121,3 +122,13 @@ def _allowed() -> dict[str, Named]:
 
 ALLOWED: Mapping[str, Named] = _allowed()
 """Every dotted name that a checkpoint may hold, with what stands for it here."""
+
+
+def modern_name(module: str, name: str) -> str:
+    """The dotted name of today: protocol 2 writes those of Python 2's modules, `__builtin__` for builtins."""
+    return f"{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}"
+
+
+def shown_name(dotted: str) -> str:
+    """A name from a pickle, short and printable, for a message."""
+    return dotted[:100].encode("unicode_escape").decode("ascii")

@@ -22,9 +22,8 @@ from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsErro
 from entrypoint.sources.zipdirectory import read_directory
 from entrypoint.weights.classic import opcodes
 from entrypoint.weights.classic.legacy import read_legacy
-from entrypoint.weights.classic.nodes import ALLOWED, Node
+from entrypoint.weights.classic.nodes import ALLOWED, Node, modern_name, shown_name
 from entrypoint.weights.classic.opcodes import Budget, Buffer, walk
-from entrypoint.weights.classic.unpickler import modern_name, shown_name
 from entrypoint.weights.classic.zipped import Archive, read_zip
 
 __all__ = ["ALLOWED", "Node", "imports", "read_checkpoint"]

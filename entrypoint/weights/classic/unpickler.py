@@ -4,14 +4,13 @@ It is not `pickle.Unpickler` with names taken away but a machine of its own, whi
 steps come from `opcodes.walk`, within a budget; what a step costs beyond its own bytes is taken from that budget here.
 """
 
-import _compat_pickle
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from entrypoint.weights.classic import opcodes
-from entrypoint.weights.classic.nodes import Function, Ignored, Named, Node, NodeKind
+from entrypoint.weights.classic.nodes import Function, Ignored, Named, Node, NodeKind, modern_name, shown_name
 from entrypoint.weights.classic.opcodes import Budget, Buffer, walk
 from entrypoint.weights.classic.tensors import tensor_view
 
@@ -151,7 +150,7 @@ class Unpickler:
                 raise pickle.UnpicklingError(f"a key of {len(key)} characters")
             return
         items = key if type(key) is tuple and len(key) <= _MAX_KEY_ITEMS else (key,)
-        self._budget.take_odd_keys(1 + len(items))
+        self._budget.take_odd_keys(max(1, len(items)))
         for item in items:
             if type(item) is int and not -_MAX_KEY_INT < item < _MAX_KEY_INT:
                 raise pickle.UnpicklingError("a whole number of more than 61 bits as a key")
@@ -211,16 +210,6 @@ class Unpickler:
         if not all(isinstance(key, str) for key in state):
             raise pickle.UnpicklingError(f"the state of {target.pickled_name} is not a dict of attributes")
         target.state = state
-
-
-def modern_name(module: str, name: str) -> str:
-    """The dotted name of today: protocol 2 writes those of Python 2's modules, `__builtin__` for builtins."""
-    return f"{_compat_pickle.IMPORT_MAPPING.get(module, module)}.{name}"
-
-
-def shown_name(dotted: str) -> str:
-    """A name from a pickle, short and printable, for a message."""
-    return dotted[:100].encode("unicode_escape").decode("ascii")
 
 
 def _node(kind: NodeKind, arguments: object) -> Node:
