@@ -10,7 +10,7 @@ from entrypoint.detect.nms import NmsOptions
 from entrypoint.detect.precision import Trial
 from entrypoint.engines.base import Engine, disagreement, planes, trial_image
 from entrypoint.errors import ResourceError, UsageError, WeightsError
-from entrypoint.host import limits
+from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.models.network import Network, Output
@@ -58,6 +58,7 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
 
 
 def _torch_on_cpu(network: Network, threads: int) -> Engine:
+    memory.require(memory.PYTORCH_BYTES, "PyTorch")
     try:
         from entrypoint.engines.torch import TorchEngine
     except ImportError as error:

@@ -49,6 +49,9 @@ def load(weights: Weights, devices: Sequence[Device], settings: Settings, media:
         cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
         network = load_network(weights.path, weights.kind)
         options = _options(network, settings)
+        imgsz = network.size or settings.imgsz
+        what = f"the network in {printable(weights.path)} at {imgsz[0]} × {imgsz[1]}"
+        memory.require(memory.need_of(network.graph.nbytes, imgsz), what)
         if devices[0].on_gpu and (fault := choice.gpu_fault(network, devices[0], settings)):
             LOG.warning("%s: %s; running on the CPU instead, many times slower", devices[0].description, fault)
             devices = [CPU]

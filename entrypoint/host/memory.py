@@ -4,14 +4,22 @@ The kernel ends a process that exceeds its cgroup's limit, and on a batch platfo
 the heap gets a limit of its own, a little below: an allocation beyond it fails, and what asked for it can give way.
 """
 
+import math
 import resource
 from pathlib import Path
 
 from entrypoint.errors import ResourceError, YoloBacError
 from entrypoint.host import limits
 
-LEAST_BYTES = 160_000_000
-"""What PyTorch, a small network and a small image need."""
+LEAST_BYTES = 100_000_000
+"""What the libraries need, before any network."""
+PYTORCH_BYTES = 420_000_000
+"""The same with PyTorch among them."""
+
+# While a network is made ready its weights are there so many times.
+_COPIES = 4.5
+# The values that it makes of a pixel grow with its width, and that with the root of its weights.
+_PIXEL_BYTES, _WIDTH_BYTES = 50, 0.009
 
 # PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python,
 # CUDA's libraries.
@@ -37,12 +45,22 @@ ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g`
 
 def require_least() -> None:
     """Raises ResourceError where not even the libraries fit; to be asked before they are imported."""
+    require(LEAST_BYTES, "this program")
+
+
+def require(needed: int, what: str) -> None:
+    """Raises ResourceError where memory is limited to fewer bytes than `what` needs."""
     limit = limits.memory_limit()
-    if limit is not None and limit < LEAST_BYTES:
+    if limit is not None and limit < needed:
         raise ResourceError(
-            f"memory is limited to {limit // 1_000_000} MB, and PyTorch with a small network needs "
-            f"{LEAST_BYTES // 1_000_000} MB: {ADVICE}"
+            f"memory is limited to {limit // 1_000_000} MB, and {what} needs {-(-needed // 1_000_000)} MB: {ADVICE}"
         )
+
+
+def need_of(weights: int, imgsz: tuple[int, int]) -> int:
+    """Bytes that a job needs for a network of so many bytes of weights, and images of that height and width."""
+    of_pixels = imgsz[0] * imgsz[1] * (_PIXEL_BYTES + _WIDTH_BYTES * math.sqrt(weights))
+    return LEAST_BYTES + int(_COPIES * weights + of_pixels)
 
 
 def is_said(error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """Living within a memory limit: what does not fit is said, and an image that does not fit beside others goes alone."""
 
+import os
 import resource
 import shutil
 import subprocess
@@ -15,8 +16,11 @@ import pytest
 from entrypoint.detect.detector import Detector
 from entrypoint.errors import ResourceError
 from entrypoint.host import limits, memory
-from entrypoint.sources.samples import DEMO_SCENES
-from tests.conftest import ROOT, Ended, records
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.weights.classic.checkpoint import load_checkpoint
+from tests.bacalhau_node.cgroup import Cgroup, unavailable
+from tests.bacalhau_node.launch import Limits
+from tests.conftest import ROOT, Ended, records, start
 
 
 def limit_to(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
@@ -30,8 +34,8 @@ def test_enough_is_enough(monkeypatch: pytest.MonkeyPatch, limit: int | None) ->
 
 
 def test_too_little_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit_to(monkeypatch, 100_000_000)
-    with pytest.raises(ResourceError, match=r"limited to 100 MB.*--memory 4gb"):
+    limit_to(monkeypatch, 64_000_000)
+    with pytest.raises(ResourceError, match=r"limited to 64 MB, and this program needs 100 MB.*--memory 4gb"):
         memory.require_least()
 
 
@@ -39,6 +43,51 @@ def test_too_little_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_less_waits_where_there_is_less_room(monkeypatch: pytest.MonkeyPatch, limit: int | None, waiting: int) -> None:
     limit_to(monkeypatch, limit)
     assert memory.waiting_bytes() == waiting
+
+
+def test_what_is_needed_is_told_by_the_network_s_size(
+    yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "guard", lambda: None)  # of this process, that runs other tests
+    needed = memory.need_of(load_checkpoint(DEMO_WEIGHTS).graph.nbytes, (1280, 1280))
+    limit_to(monkeypatch, needed - 1_000_000)
+    ended = yolo_bac("--demo", "--project", tmp_path / "out", "--imgsz", 1280)
+    assert ended.code == 7 and not (tmp_path / "out").exists()
+    assert f"at 1280 × 1280 needs {-(-needed // 1_000_000)} MB" in ended.stderr.splitlines()[0]
+    assert "--memory 4gb" in ended.stderr.splitlines()[0]
+
+
+def test_pytorch_needs_more(yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "guard", lambda: None)
+    limit_to(monkeypatch, 256_000_000)
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    ended = yolo_bac("--demo", "--project", tmp_path, "--engine", "torch")
+    assert ended.code == 7 and "PyTorch needs 420 MB" in ended.stderr.splitlines()[0]
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=str(unavailable()))
+@pytest.mark.parametrize(("imgsz", "images"), [(640, 14), (1280, 2)])
+def test_a_small_network_runs_where_just_its_need_is_granted(
+    data: Path, tmp_path: Path, imgsz: int, images: int
+) -> None:
+    weights, source = data / "weights" / "yolov5n-coco.pt", tmp_path / "in"
+    source.mkdir()
+    for path in sorted((data / "images").iterdir())[:images]:
+        (source / path.name).symlink_to(path)
+    needed = memory.need_of(load_checkpoint(weights).graph.nbytes, (imgsz, imgsz))
+    assert needed < 256_000_000
+    group = Cgroup.make(Limits(cpus=2, memory=needed + (4 << 10)))  # the kernel counts pages
+    try:
+        ended = start(
+            *("--weights", weights, "--source", source, "--project", tmp_path / "out", "--imgsz", imgsz),
+            *("--device", "cpu"),
+            preexec_fn=lambda: [(view / "cgroup.procs").write_text(str(os.getpid())) for view in group.views.values()],
+        )
+        _, stderr = ended.communicate(timeout=120)
+        assert ended.returncode == 0 and group.oom_kills() == 0, stderr
+    finally:
+        group.remove()
+    assert len(records(tmp_path / "out" / "exp")) == images
 
 
 GUARDED = """
