@@ -126,7 +126,7 @@ def test_one_value_over_and_over_is_no_weight(tmp_path: Path, legacy: bool) -> N
     (tmp_path / "weights").write_bytes(content)
     part = Part(read_checkpoint(tmp_path / "weights"), "model", Allowance(len(content)))
     with pytest.raises(WeightsError, match="does not hold the values it claims"):
-        part.tensor("weight", 1)
+        part.array("weight", 1)
 
 
 @FORMATS
