@@ -19,7 +19,7 @@ from entrypoint.host.device import Device, is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.models.yolov5.network import Network
 from entrypoint.settings import Settings
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium
 from entrypoint.text import printable
 from entrypoint.weights.classic.checkpoint import Checkpoint, load_checkpoint
 from entrypoint.weights.find import Weights

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from entrypoint.results.runfolder import RunFolder
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium
 from entrypoint.values import Record, compact
 
 
@@ -23,7 +23,8 @@ class RecordStore:
         path = self._path(medium.file)
         try:
             record = Record.from_json(json.loads(path.read_bytes()))
-            stale = medium.failure is None and medium.path.stat().st_mtime_ns > path.stat().st_mtime_ns
+            state = medium.state()
+            stale = state is None or state.mtime_ns > path.stat().st_mtime_ns
         except (OSError, ValueError):
             return None
         return record if record.file == medium.file and not stale else None

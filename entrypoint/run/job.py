@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -34,8 +34,10 @@ from entrypoint.run.progress import Progress
 from entrypoint.run.signals import LastWords, Stopper
 from entrypoint.settings import BAKED_WEIGHTS, DATASETS, INPUTS, Settings
 from entrypoint.shard import Shard, partition
+from entrypoint.sources.listing import Listing
+from entrypoint.sources.medium import Medium
 from entrypoint.sources.samples import bundled_images
-from entrypoint.sources.scan import Listing, Medium, scan
+from entrypoint.sources.scan import scan
 from entrypoint.text import printable
 from entrypoint.values import Failure, Record
 from entrypoint.weights.find import Weights, find_weights
@@ -54,9 +56,9 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     shard, part = _shares(settings)
     source, listing = _find_media(settings)
     # By the whole source, so that every shard's images are looked at in the same way.
-    loaded = load(weights, _devices(settings), settings, listing.media)
+    loaded = load(weights, _devices(settings), settings, listing)
     if shard:
-        listing.media[:] = [medium for medium in listing.media if shard.holds(medium.file)]
+        listing = listing.share(shard)
     identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
     folder = RunFolder.claim(
         settings.project,
@@ -68,7 +70,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     )
     facts = _facts(settings, identity, weights, loaded, source, listing)
     facts |= {"shard": asdict(shard) if shard else None, "part": asdict(part) if part else None}
-    status = Status(folder, Counts(len(listing.media)), facts)
+    status = Status(folder, Counts(len(listing)), facts)
     try:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
@@ -81,7 +83,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             batch_size=loaded.batch_size,
             threads=limits.threads(),
             waiting_bytes=memory.waiting_bytes(),
-            deadline=Deadline(settings.time_budget, started, len(listing.media)),
+            deadline=Deadline(settings.time_budget, started, len(listing)),
             timings=status.timings,
         )
         return _process(settings, loaded.names, pipeline, listing, folder, status)
@@ -133,9 +135,9 @@ def _process(
     status: Status,
 ) -> int:
     store, counts = RecordStore(folder), status.counts
-    media = list(_not_done(listing.media, store, counts, folder.continued))
+    media = list(_not_done(listing, store, counts, folder.continued))
     left = {medium.file for medium in media}
-    progress = Progress(len(listing.media))
+    progress = Progress(len(listing))
 
     def on_record(record: Record) -> None:
         left.discard(record.file)
@@ -144,7 +146,7 @@ def _process(
 
     pipeline.run(media, on_record)
     progress.close()
-    write_run(settings, folder, names, _records(listing.media, store, left), status.info)
+    write_run(settings, folder, names, _records(listing, store, left), status.info)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
     message = verdict(counts)
@@ -158,13 +160,13 @@ def _process(
     return exit_code
 
 
-def _records(media: list[Medium], store: RecordStore, left: Container[str]) -> Iterator[Record]:
+def _records(media: Iterable[Medium], store: RecordStore, left: Container[str]) -> Iterator[Record]:
     """The records of all media, in their order; of those that are left, one that says so."""
     for medium in media:
         yield Record.failed(medium.file, _NOT_DONE) if medium.file in left else store.of(medium)
 
 
-def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
+def _not_done(media: Iterable[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
     """The media without detections from an earlier attempt; those that failed or changed since are looked at again."""
     for medium in media:
         record = store.load(medium) if continued else None
@@ -189,8 +191,8 @@ def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> Non
     LOG.info("weights %s, sha256 %s, %d classes", weights["file"], weights["sha256"], len(weights["classes"]))
     shard = facts["shard"]
     share = f" in shard {shard['index']} of {shard['count']}" if shard else ""
-    LOG.info("source %s: %d media%s%s", facts["source"], len(listing.media), share, _ignored(listing))
-    if not listing.media:
+    LOG.info("source %s: %d media%s%s", facts["source"], len(listing), share, _ignored(listing))
+    if not listing:
         LOG.warning("the %s is empty: there is nothing to do", "shard" if shard else "source")
     LOG.info(
         "device %s, engine %s; results in %s%s",
@@ -225,12 +227,12 @@ def _find_media(settings: Settings) -> tuple[str, Listing]:
     is_results = holds_results(settings.project)
     if settings.source:
         listing = scan(settings.source, is_results)
-        if not listing.media:
+        if not listing:
             raise SourceError(f"source {settings.source!r} holds no images{_ignored(listing)}; expected at least one")
         return settings.source, listing
     if DATASETS.exists():
         return str(DATASETS), scan(str(DATASETS), is_results)
-    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results)).media:
+    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results)):
         return str(INPUTS), listing
     samples = str(bundled_images())
     return samples, scan(samples)

@@ -19,8 +19,7 @@ from entrypoint.results.recordstore import RecordStore
 from entrypoint.results.timings import Timings
 from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, map_ahead, share_out
 from entrypoint.run.deadline import Deadline
-from entrypoint.sources.decode import read_ahead, read_image
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium, first_image
 from entrypoint.values import OUT_OF_MEMORY, Failure, Record
 
 _AHEAD_PER_THREAD = 8
@@ -199,7 +198,7 @@ class Pipeline:
             return self._ready(medium)
 
     def _ready(self, medium: Medium) -> _Ready | _Answer:
-        image = medium.failure or read_image(medium.path)
+        image = first_image(medium)
         if isinstance(image, Failure):
             return _Answer(medium, image)
         try:
@@ -247,8 +246,7 @@ def _announced(media: Iterable[Medium], ahead: int) -> Iterator[Medium]:
     """The same media, so many of which the kernel is told to read before their turn."""
     waiting: deque[Medium] = deque()
     for medium in media:
-        if not medium.failure:
-            read_ahead(medium.path)
+        medium.read_ahead()
         waiting.append(medium)
         if len(waiting) > ahead:
             yield waiting.popleft()

@@ -1,5 +1,6 @@
 """What is measured: a network on its lanes, and media for it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.settings import Settings
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium
 from entrypoint.values import Record
 from scripts.benchmark.clock import Span, timed
 from scripts.benchmark.folders import results
@@ -25,7 +26,7 @@ class Workload:
     """A network that is ready to run, and media for it."""
 
     loaded: Loaded
-    media: list[Medium]
+    media: Sequence[Medium]
     settings: Settings
     scratch: Path
 

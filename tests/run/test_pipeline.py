@@ -24,9 +24,10 @@ from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.settings import Settings
-from entrypoint.sources.decode import read_ahead
+from entrypoint.sources.kinds.still import Still
+from entrypoint.sources.medium import Medium, ReadOptions
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.sources.scan import Medium, scan
+from entrypoint.sources.scan import scan
 from entrypoint.values import Record
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 
@@ -70,7 +71,7 @@ def media(tmp_path: Path) -> list[Medium]:
         for scene in DEMO_SCENES.iterdir():
             (folder / f"{number}-{scene.name}").symlink_to(scene)
     (folder / "broken.png").write_bytes(b"no image")
-    return scan(str(folder)).media
+    return list(scan(str(folder)))
 
 
 def run(lanes: list[Detector], media: list[Medium], project: Path, batch_size: int, **options: Any) -> list[Record]:
@@ -133,4 +134,4 @@ def test_reading_ahead_waits_for_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_bytes(b"x")
     for name in ("pipe", "file", "missing", "."):
-        read_ahead(tmp_path / name)
+        Still(0, name, str(tmp_path / name), ReadOptions()).read_ahead()
