@@ -47,6 +47,7 @@ class Settings:
     exist_ok: bool = False
     resume: bool = True
     max_failures: int = 0
+    accept_damaged: bool = False
     time_budget: float | None = None
 
     def of_results(self) -> dict[str, Any]:
@@ -70,4 +71,5 @@ class Settings:
             "line_thickness": self.line_thickness,
             "hide_labels": self.hide_labels,
             "hide_conf": self.hide_conf,
+            "accept_damaged": self.accept_damaged,
         }

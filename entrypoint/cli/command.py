@@ -244,6 +244,11 @@ _PROJECT = click.option(
     help="Images that may fail before the exit code is 5.",
 )
 @click.option(
+    "--accept-damaged",
+    is_flag=True,
+    help="Look at what can be decoded of JPEG images whose data are damaged, instead of counting them as failed.",
+)
+@click.option(
     "--time-budget",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",

@@ -22,5 +22,5 @@ class Still(FileMedium):
         return identify_head(head).family == "image"
 
     def frames(self) -> Iterator[Frame | Failure]:
-        image = read_image(self.path)
+        image = read_image(self.path, accept_damaged=self.options.accept_damaged)
         yield image if isinstance(image, Failure) else Frame(0, None, image)
