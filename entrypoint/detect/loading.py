@@ -1,7 +1,7 @@
 """From weights to detectors that have shown that they fit."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -47,9 +47,16 @@ class Loaded:
         return " and ".join(dict.fromkeys(lane.device.description for lane in self.lanes))
 
 
-def load(weights: Weights, devices: Sequence[Device], settings: Settings, media: Sequence[Medium]) -> Loaded:
+def load(
+    weights: Weights,
+    devices: Sequence[Device],
+    settings: Settings,
+    media: Sequence[Medium],
+    has_time: Callable[[Detector], bool] = lambda detector: True,
+) -> Loaded:
     """The network, ready to run over `media` on these devices.
 
+    Where memory is limited an image of the largest size is tried, unless `has_time` says that there is no time for it.
     Raises WeightsError; UsageError for classes it does not have, or an engine that cannot run it; ResourceError where
     it does not fit.
     """
@@ -69,12 +76,13 @@ def load(weights: Weights, devices: Sequence[Device], settings: Settings, media:
             LOG.warning("--imgsz rounded up to %d × %d, multiples of the network's stride", *detectors[0].imgsz)
         if settings.half and not detectors[0].device.half:
             LOG.warning("--half: running in FP32%s", "; it needs a GPU" * on_cpu)
+        in_time = has_time(detectors[0])
         if on_cpu:
-            lanes_each = min(lanes_each, lanes_that_fit(detectors[0]))
+            lanes_each = min(lanes_each, lanes_that_fit(detectors[0]) if in_time else lanes_each)
             torch.set_num_threads(limits.threads() // lanes_each)
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
-        fitting = [detector.device.batch_size(detector.try_one, most, lanes_each) for detector in detectors]
-        return Loaded(checkpoint.names, tuple(detectors) * lanes_each, settings.batch_size or min(fitting))
+        fitting = [detector.device.batch_size(detector.try_one, most, lanes_each) for detector in detectors if in_time]
+        return Loaded(checkpoint.names, tuple(detectors) * lanes_each, settings.batch_size or min(fitting, default=1))
     except ResourceError:
         raise
     except Exception as error:

@@ -25,7 +25,7 @@ from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
-from entrypoint.run.deadline import Deadline
+from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.run.progress import Progress
 from entrypoint.run.signals import LastWords, Stopper
@@ -50,10 +50,13 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     shard, part = _shares(settings)
     source, listing = find_media(settings)
+    whole, listing = listing, listing.share(shard) if shard else listing
+    deadline = Deadline(settings.time_budget, started, len(listing))
+    devices = _devices(settings)
+    if not devices[0].on_gpu:
+        memory.guard(by_host=True)
     # By the whole source, so that every shard's images are looked at in the same way.
-    loaded = load(weights, _devices(settings), settings, listing)
-    if shard:
-        listing = listing.share(shard)
+    loaded = load(weights, devices, settings, whole, deadline.has_time_for)
     identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
     folder = RunFolder.claim(
         settings.project,
@@ -78,10 +81,10 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             batch_size=loaded.batch_size,
             threads=limits.threads(),
             waiting_bytes=memory.waiting_bytes(),
-            deadline=Deadline(settings.time_budget, started, len(listing)),
+            deadline=deadline,
             timings=status.timings,
         )
-        return _process(settings, pipeline, results, listing, folder, status)
+        return _process(settings, pipeline, results, listing, folder, status, WritingRate(folder, deadline))
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -122,7 +125,13 @@ def _place(source: str) -> str:
 
 
 def _process(
-    settings: Settings, pipeline: Pipeline, results: Results, listing: Listing, folder: RunFolder, status: Status
+    settings: Settings,
+    pipeline: Pipeline,
+    results: Results,
+    listing: Listing,
+    folder: RunFolder,
+    status: Status,
+    rate: WritingRate,
 ) -> int:
     counts = status.counts
     is_done = bytearray(len(listing))
@@ -133,6 +142,7 @@ def _process(
     def on_record(index: int, record: Record) -> None:
         is_done[index] = True
         counts.add(record)
+        rate.add(record)
         progress.step()
 
     def missing(index: int) -> Record | None:
