@@ -43,6 +43,14 @@ class Failure:
         return cls(match[1], match[2])
 
 
+class ResultError(Exception):
+    """What was asked for about one input cannot be written: the input has failed, and the run goes on."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """What was found in one frame, by falling confidence.

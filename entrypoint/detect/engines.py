@@ -15,7 +15,7 @@ from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.models.network import Network, Output
 from entrypoint.settings import Settings
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium
 
 _MOST_DIFFERENCE = 0.01  # between engines, of logits
 _MOST_ON_GPU = 0.5  # where convolutions may round their inputs to 10 bits

@@ -1,6 +1,6 @@
 """From weights to detectors that have shown that they fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +14,7 @@ from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.models.network import Network
 from entrypoint.settings import Settings
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium
 from entrypoint.text import printable
 from entrypoint.weights.find import Weights
 from entrypoint.weights.registry import load_network
@@ -39,9 +39,16 @@ class Loaded:
         return " and ".join(dict.fromkeys(lane.device.description for lane in self.lanes))
 
 
-def load(weights: Weights, devices: Sequence[Device], settings: Settings, media: Sequence[Medium]) -> Loaded:
+def load(
+    weights: Weights,
+    devices: Sequence[Device],
+    settings: Settings,
+    media: Sequence[Medium],
+    has_time: Callable[[Detector], bool] = lambda detector: True,
+) -> Loaded:
     """The network, ready to run over `media` on these devices.
 
+    Where memory is limited an image of the largest size is tried, unless `has_time` says that there is no time for it.
     Raises WeightsError; UsageError for classes it does not have, or an engine that cannot run it; ResourceError where
     it does not fit.
     """
@@ -64,12 +71,13 @@ def load(weights: Weights, devices: Sequence[Device], settings: Settings, media:
         network.graph.constants.clear()  # the engines have them
         detectors = [Detector(engine, network, options) for engine in engines]
         _say_what_is_different(detectors[0], network, settings)
+        in_time = has_time(detectors[0])
         if on_cpu:
-            lanes_each = min(lanes_each, lanes_that_fit(detectors[0]))
+            lanes_each = min(lanes_each, lanes_that_fit(detectors[0]) if in_time else lanes_each)
             engines[0].set_threads(limits.threads() // lanes_each)
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
-        fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors]
-        return Loaded(network.names, tuple(detectors) * lanes_each, settings.batch_size or min(fitting))
+        fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors if in_time]
+        return Loaded(network.names, tuple(detectors) * lanes_each, settings.batch_size or min(fitting, default=1))
     except ResourceError:
         raise
     except Exception as error:

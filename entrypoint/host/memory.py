@@ -33,7 +33,8 @@ _WORDS = (
     "can't start new thread",
     "STATUS_ALLOC_FAILED",
 )
-_STATUS = Path("/proc/self/status")
+_STATUS, _MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
+_SHARE_OF_HOST = 0.95
 # Left free of the heap: the program's own code, which the kernel can read again from disk but had better not, and files
 # being written.
 _CODE_BYTES = 32 << 20
@@ -73,15 +74,29 @@ def is_said(error: BaseException) -> bool:
 def shortage(what: str) -> ResourceError:
     """The error for something that does not fit into this process's memory."""
     limit = limits.memory_limit()
-    found = f"memory is limited to {limit // 1_000_000} MB, too little" if limit else "not enough memory"
-    return ResourceError(f"{found} for {what}: {ADVICE}, or choose a smaller model or --imgsz")
+    if limit is None:
+        free = f"{sum(_fields(_MEMINFO, 'MemAvailable', 'SwapFree').values()) // 1_000_000} MB"
+        return ResourceError(
+            f"not enough memory for {what}: {free} are free on this machine, and no limit is set; "
+            "use a larger machine, or choose a smaller model or --imgsz"
+        )
+    return ResourceError(
+        f"memory is limited to {limit // 1_000_000} MB, too little for {what}: {ADVICE}, or choose a smaller model or "
+        "--imgsz"
+    )
 
 
-def guard() -> None:
-    """Make allocations fail before the cgroup's limit kills. Where there is no limit, nothing is done."""
-    free = room()
-    if free is None:
+def guard(*, by_host: bool = False) -> None:
+    """Make allocations fail before the cgroup's limit kills.
+
+    `by_host` guards what the whole host has free now, too, for where there is no limit, or one above that; then what
+    the kernel would kill may be another process. It is not for a process that uses a GPU: CUDA reserves more address
+    space than it uses.
+    """
+    rooms = [free for free in (room(), _room_of_host() if by_host else None) if free is not None]
+    if not rooms:
         return
+    free = min(rooms)
     # RLIMIT_DATA counts what is mapped, the cgroup what is touched: thread stacks are mapped whole.
     data = _status("VmData") + max(0, free) + _STACK_BYTES * _STACKS_PER_CPU * limits.threads()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -94,6 +109,14 @@ def room() -> int | None:
     return None if limit is None else limit - _status("RssAnon", "VmRSS") - _CODE_BYTES
 
 
+def _room_of_host() -> int | None:
+    """Bytes that the host could give the heap at this moment, less a share for what else runs there."""
+    found = _fields(_MEMINFO, "MemAvailable", "SwapFree")
+    if "MemAvailable" not in found:
+        return None
+    return int(sum(found.values()) * _SHARE_OF_HOST) - _CODE_BYTES
+
+
 def waiting_bytes() -> int:
     """Bytes of decoded images that may wait at each place where images wait."""
     free = room()
@@ -102,5 +125,13 @@ def waiting_bytes() -> int:
 
 def _status(*names: str) -> int:
     """Bytes from this process's status: the first of these that the kernel tells."""
-    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if ":" in line)
-    return next((int(lines[name].split()[0]) * 1024 for name in names if name in lines), 0)
+    return next(iter(_fields(_STATUS, *names).values()), 0)
+
+
+def _fields(path: Path, *names: str) -> dict[str, int]:
+    """Bytes by name from a file of the kernel's, of those of these names that it has, in the order of `names`."""
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        return {name: int(lines[name].split()[0]) * 1024 for name in names if name in lines}
+    except (OSError, ValueError, IndexError):
+        return {}

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 from entrypoint.results.runfolder import RunFolder
-from entrypoint.sources.scan import Medium
-from entrypoint.values import Record, compact
+from entrypoint.values import InputState, Record, compact
 
 
 class RecordStore:
@@ -18,19 +17,19 @@ class RecordStore:
         """Write a record, on one line. Raises OutputError."""
         self._folder.write(self._path(record.file), compact(record.to_json()) + b"\n")
 
-    def load(self, medium: Medium) -> Record | None:
+    def load(self, file: str, state: InputState | None) -> Record | None:
         """The record of an input, None where there is none that can be used, or one older than the input."""
-        path = self._path(medium.file)
+        path = self._path(file)
         try:
-            record = Record.from_json(json.loads(path.read_bytes()))
-            stale = medium.failure is None and medium.path.stat().st_mtime_ns > path.stat().st_mtime_ns
+            record = self.of(file)
+            stale = state is None or state.mtime_ns > path.stat().st_mtime_ns
         except (OSError, ValueError):
             return None
-        return record if record.file == medium.file and not stale else None
+        return record if record.file == file and not stale else None
 
-    def of(self, medium: Medium) -> Record:
+    def of(self, file: str) -> Record:
         """The record of an input that has one."""
-        return Record.from_json(json.loads(self._path(medium.file).read_bytes()))
+        return Record.from_json(json.loads(self._path(file).read_bytes()))
 
     def _path(self, file: str) -> Path:
         return self._folder.file("labels", file, ".json")

@@ -165,13 +165,31 @@ def result_path(run: Path, folder: str, file: str, suffix: str = "") -> Path:
 
 
 def holds_results(project: Path) -> Callable[[str], bool]:
-    """Tells whether a folder is that of a run in `project`."""
+    """Tells whether a folder is that of a run, or of a part of one, at any depth below `project`."""
+    root = os.path.realpath(project)
 
     def of_a_run(folder: str) -> bool:
-        path = Path(folder)
-        return (path / STATUS).exists() and project.exists() and path.parent.samefile(project)
+        if not (_is_claimed(folder) or _is_status(Path(folder) / STATUS)):
+            return False
+        return os.path.realpath(folder).startswith(root.rstrip("/") + "/")
 
     return of_a_run
+
+
+def _is_claimed(folder: str) -> bool:
+    """Whether a run has the folder now, or was ended in it before it could clear up."""
+    return os.path.isdir(f"{folder}/{_SCRATCH}")  # noqa: PTH112
+
+
+def _is_status(path: Path) -> bool:
+    """Whether a file is a status.json of this program, and not one of the user's."""
+    try:
+        status = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):  # damaged, perhaps
+        return True
+    return isinstance(status, dict) and {"state", "identity", "counts"} <= status.keys()
 
 
 def _remove(path: Path) -> None:

@@ -17,6 +17,7 @@ from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
 from entrypoint.results.status import versions
 from entrypoint.settings import Engine
+from entrypoint.sources.medium import FileMedium
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import stages
@@ -35,12 +36,12 @@ class Bench:
     def __init__(self, commands: Commands, images: Path, count: int, rounds: int) -> None:
         self._commands, self._rounds = commands, rounds
         self._settings, self._scratch = settings, scratch = commands.settings, commands.scratch
-        self._images = [medium.path for medium in scan(str(images)).media]
+        self._images = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
         if not self._images:
             raise click.UsageError(f"--images {images}: no images there")
         self._folder = copies(scratch / "many", self._images, count)
         self._few = copies(scratch / "few", self._images, _FEW)
-        media = scan(str(self._folder)).media
+        media = scan(str(self._folder))
         self._devices = devices_for(settings)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
         self._threads = limits.threads() // len(loaded.lanes)

@@ -12,7 +12,7 @@ import pytest
 
 from entrypoint import __version__
 from entrypoint.errors import WeightsError
-from entrypoint.run import job
+from entrypoint.run import job, source
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from entrypoint.weights.find import find_weights
 from tests.classic import save_classic, tiny_model, tiny_names
@@ -94,7 +94,7 @@ def test_the_summary_is_all_of_stdout(yolo_bac: Run, tmp_path: Path) -> None:
 
 def test_bundled_samples_are_the_last_resort(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("INPUTS", "DATASETS"):
-        monkeypatch.setattr(job, name, tmp_path / "absent")
+        monkeypatch.setattr(source, name, tmp_path / "absent")
     ended = yolo_bac("--weights", DEMO_WEIGHTS, "--project", tmp_path)
     assert ended.code == 0, ended.stderr
     assert {"bus.jpg", "zidane.jpg"} <= records(tmp_path / "exp").keys()
@@ -105,7 +105,7 @@ def test_an_empty_dataset_is_success_said_loudly(
     yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "datasets").mkdir()
-    monkeypatch.setattr(job, "DATASETS", tmp_path / "datasets")
+    monkeypatch.setattr(source, "DATASETS", tmp_path / "datasets")
     ended = yolo_bac("--weights", DEMO_WEIGHTS, "--project", tmp_path / "out")
     assert ended.code == 0
     assert ended.stdout.startswith("Nothing to do: the source holds no media.")
@@ -118,8 +118,9 @@ def test_media_under_inputs_beside_the_weights(yolo_bac: Run, tmp_path: Path, mo
     inputs.mkdir()
     (inputs / "1b9d6bcd").write_bytes(DEMO_WEIGHTS.read_bytes())
     (inputs / "scene without suffix").write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
-    monkeypatch.setattr(job, "INPUTS", inputs)
-    monkeypatch.setattr(job, "DATASETS", tmp_path / "absent")
+    for module in (job, source):
+        monkeypatch.setattr(module, "INPUTS", inputs)
+    monkeypatch.setattr(source, "DATASETS", tmp_path / "absent")
     ended = yolo_bac("--imgsz", 320, "--project", tmp_path)
     assert ended.code == 0, ended.stderr
     assert records(tmp_path / "exp").keys() == {"scene without suffix"}

@@ -3,7 +3,6 @@
 import copy
 import logging
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from entrypoint.host.device import CPU, Device
 from entrypoint.log import LOG
 from entrypoint.models.graph import PIXELS, Node
 from entrypoint.models.yolov5.network import YoloV5 as Network
+from entrypoint.sources.medium import FailedMedium, Medium
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.sources.scan import Medium, scan
+from entrypoint.sources.scan import scan
 from entrypoint.values import Failure
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 
@@ -32,8 +32,8 @@ def network() -> Network:
 
 @pytest.fixture
 def media() -> list[Medium]:
-    broken = Medium("broken", Path("nowhere"), Failure("vanished", "gone"))
-    return [broken, *scan(str(DEMO_SCENES)).media]
+    broken = FailedMedium(0, "broken", Failure("vanished", "gone"))
+    return [broken, *scan(str(DEMO_SCENES))]
 
 
 def overflowing(network: Network) -> Network:

@@ -1,6 +1,7 @@
 """Living within a memory limit: what does not fit is said, and an image that does not fit beside others goes alone."""
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -48,7 +49,7 @@ def test_less_waits_where_there_is_less_room(monkeypatch: pytest.MonkeyPatch, li
 def test_what_is_needed_is_told_by_the_network_s_size(
     yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(memory, "guard", lambda: None)  # of this process, that runs other tests
+    monkeypatch.setattr(memory, "guard", lambda by_host=False: None)  # of this process, that runs other tests
     needed = memory.need_of(load_checkpoint(DEMO_WEIGHTS).graph.nbytes, (1280, 1280))
     limit_to(monkeypatch, needed - 1_000_000)
     ended = yolo_bac("--demo", "--project", tmp_path / "out", "--imgsz", 1280)
@@ -58,7 +59,7 @@ def test_what_is_needed_is_told_by_the_network_s_size(
 
 
 def test_pytorch_needs_more(yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "guard", lambda: None)
+    monkeypatch.setattr(memory, "guard", lambda by_host=False: None)
     limit_to(monkeypatch, 256_000_000)
     assert yolo_bac("--demo", "--project", tmp_path).code == 0
     ended = yolo_bac("--demo", "--project", tmp_path, "--engine", "torch")
@@ -117,11 +118,43 @@ def test_an_allocation_beyond_the_limit_fails_and_is_known_for_what_it_is() -> N
     subprocess.run([sys.executable, "-c", GUARDED], check=True, cwd=ROOT)
 
 
-def test_without_a_limit_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+BY_HOST = """
+import sys
+from pathlib import Path
+from entrypoint.host import limits, memory
+limit, available = (int(word) << 20 for word in sys.argv[1:3])
+limits.memory_limit = lambda: limit or None
+memory._MEMINFO = Path(sys.argv[3])
+memory._MEMINFO.write_text(f"MemTotal: 9999999 kB\\nMemAvailable: {available >> 10} kB\\nSwapFree: 1024 kB\\n")
+memory.guard(by_host=True)
+try:
+    bytearray(2048 << 20)
+except MemoryError:
+    bytearray(100 << 20)
+else:
+    sys.exit("it was given")
+"""
+
+
+@pytest.mark.parametrize(("limit", "available"), [(0, 1024), (65536, 1024), (1024, 65536)])
+def test_the_host_guards_where_no_limit_below_it_does(tmp_path: Path, limit: int, available: int) -> None:
+    arguments = [str(limit), str(available), str(tmp_path / "meminfo")]
+    subprocess.run([sys.executable, "-c", BY_HOST, *arguments], check=True, cwd=ROOT)
+
+
+def test_without_a_limit_and_beside_a_gpu_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limit_to(monkeypatch, None)
     before = resource.getrlimit(resource.RLIMIT_DATA)
     memory.guard()
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "absent")
+    memory.guard(by_host=True)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.mark.parametrize(("limit", "words"), [(1 << 30, "limited to 1073 MB.*--memory 4gb"), (None, "MB are free on")])
+def test_a_shortage_says_what_there_is(monkeypatch: pytest.MonkeyPatch, limit: int | None, words: str) -> None:
+    limit_to(monkeypatch, limit)
+    assert re.search(words, str(memory.shortage("the network")))
 
 
 @pytest.fixture
@@ -172,7 +205,7 @@ def test_a_network_that_does_not_fit_ends_the_start(
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
     limit_to(monkeypatch, 64 << 30)
-    monkeypatch.setattr(memory, "guard", lambda: None)  # of this process, that runs other tests
+    monkeypatch.setattr(memory, "guard", lambda **_: None)  # of this process, that runs other tests
     monkeypatch.setattr(Detector, "try_one", full)
     ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out")
     assert ended.code == 7

@@ -193,7 +193,7 @@ def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path)
 
 
 def test_a_defect_in_mid_run_is_written_down(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrypoint.run.pipeline.Record", lambda *_: 1 / 0)
+    monkeypatch.setattr("entrypoint.run.inspection.Record", lambda *_: 1 / 0)
     assert yolo_bac("--demo", "--project", tmp_path).code == 1
     assert (status(tmp_path / "exp")["state"], status(tmp_path / "exp")["exit_code"]) == ("failed", 1)
 
@@ -215,11 +215,11 @@ def test_a_hangup_is_survived_under_nohup(tmp_path: Path, ignored: bool, code: i
 def test_a_full_disk_ends_the_run_whatever_waits(tmp_path: Path) -> None:
     """Images outweigh their budget at once, so threads wait at its gate when the first result cannot be written."""
     code = (
-        "import sys; from entrypoint.cli import command; from entrypoint.run import job, pipeline\n"
+        "import sys; from entrypoint.cli import command; from entrypoint.run import job\n"
         "from entrypoint.errors import OutputError\n"
         "def full(*args): raise OutputError('no space left')\n"
-        "pipeline._WAITING_BYTES = 1\n"
-        "pipeline.RecordStore.save = full\n"
+        "job.memory.waiting_bytes = lambda: 1\n"
+        "job.Results.finish = full\n"
         "command.main()"
     )
     source = many(tmp_path / "in", 60)

@@ -10,7 +10,7 @@ from entrypoint.results.formats.base import ImageWriter, Looked
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.settings import Settings
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
-from entrypoint.sources.scan import IMAGE_SUFFIXES
+from entrypoint.sources.suffixes import IMAGE_SUFFIXES
 
 _JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
 
