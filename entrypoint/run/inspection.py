@@ -26,6 +26,8 @@ class Inspection:
         `alone` says that there are no others beside it.
         """
         self.medium, self._results, self._names, self._ended, self._alone = medium, results, names, ended, alone
+        self.writing = threading.Lock()
+        """Held while a frame is written: frames are seen side by side, but the results of a medium written in turn."""
         self._state: InputState | None = None
         self._frames: Iterator[Frame | Failure] | None = None
         self._ahead: Frame | Failure | None = None

@@ -175,7 +175,7 @@ class Pipeline:
         try:
             with self._timings.of("select"):
                 found = self._lanes[0].select(task.letterboxes, candidates)
-            with self._timings.of("write"):
+            with inspection.writing, self._timings.of("write"):
                 shown = AnnotatedFrame(inspection.medium.file, frame.image, found, frame.index, frame.time)
                 self._results.frame(shown)
         except ResultError as error:

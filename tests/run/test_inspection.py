@@ -1,6 +1,7 @@
 """A medium's frames become one record, whatever the order in which they are seen, and none is held for long."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -77,6 +78,7 @@ class Kept(Results):
         self.begun: list[int] = []
         self.records: dict[int, Record] = {}
         self.lock = threading.Lock()
+        self.busy = [threading.Lock() for _ in media]
 
     def begin(self, index: int) -> None:
         with self.lock:
@@ -84,6 +86,10 @@ class Kept(Results):
 
     def frame(self, shown: AnnotatedFrame) -> None:
         assert (shown.image == shown.index).all()
+        busy = self.busy[int(shown.file)]
+        assert busy.acquire(blocking=False)  # one thread at a time writes for a medium
+        time.sleep(0.0005)
+        busy.release()
         if (int(shown.file), shown.index) == self.refuses:
             raise ResultError(Failure("unwritable", "its name is too long"))
         with self.lock:
