@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from entrypoint.detect import engines as choice
+from entrypoint.detect import enginechoice
 from entrypoint.detect.detector import Detector, DetectorOptions
 from entrypoint.detect.nms import NmsOptions
 from entrypoint.errors import ResourceError, UsageError
@@ -59,15 +59,15 @@ def load(
         imgsz = network.size or settings.imgsz
         what = f"the network in {printable(weights.path)} at {imgsz[0]} × {imgsz[1]}"
         memory.require(memory.need_of(network.graph.nbytes, imgsz), what)
-        if devices[0].on_gpu and (fault := choice.gpu_fault(network, devices[0], settings)):
+        if devices[0].on_gpu and (fault := enginechoice.gpu_fault(network, devices[0], settings)):
             LOG.warning("%s: %s; running on the CPU instead, many times slower", devices[0].description, fault)
             devices = [CPU]
         on_cpu = not devices[0].on_gpu
         lanes_each, threads = shares_of_cpu(len(media)) if on_cpu else (_LANES_A_GPU, 1)
         if on_cpu:
-            engines = [choice.cpu_engine(network, settings, threads)]
+            engines = [enginechoice.cpu_engine(network, settings, threads)]
         else:
-            engines = choice.gpu_engines(network, devices, options, media)
+            engines = enginechoice.gpu_engines(network, devices, options, media)
         network.graph.constants.clear()  # the engines have them
         detectors = [Detector(engine, network, options) for engine in engines]
         _say_what_is_different(detectors[0], network, settings)

@@ -13,10 +13,16 @@ import pytest
 from torch import nn
 
 from entrypoint.detect import loading, nms
+from entrypoint.detect.enginechoice import gpu_fault
 from entrypoint.engines.onnx import OnnxEngine
+from entrypoint.engines.torch import TorchEngine
+from entrypoint.errors import ResourceError
 from entrypoint.host import limits, memory
-from entrypoint.models.graph import Graph
-from entrypoint.sources.samples import DEMO_SCENES
+from entrypoint.host.device import CPU
+from entrypoint.models.graph import Graph, Node
+from entrypoint.settings import Settings
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.weights.classic.checkpoint import load_checkpoint
 from tests.classic import save_classic, tiny_model, tiny_names
 from tests.conftest import ROOT, Ended, records
 
@@ -201,3 +207,18 @@ def test_the_cores_are_shared_among_the_images(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(limits, "threads", lambda: 8)
     shares = {images: loading.shares_of_cpu(images) for images in (0, 1, 3, 8, 1000)}
     assert shares == {0: (1, 8), 1: (1, 8), 3: (3, 2), 8: (8, 1), 1000: (8, 1)}
+
+
+def test_a_gpu_that_computes_something_else_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, honest = load_checkpoint(DEMO_WEIGHTS), TorchEngine.run
+    assert gpu_fault(network, CPU, Settings()) is None
+    monkeypatch.setattr(TorchEngine, "run", lambda self, pixels: [np.asarray(one) + 1 for one in honest(self, pixels)])
+    assert gpu_fault(network, CPU, Settings()) == "it computes something else"
+    with pytest.raises(ResourceError, match="--device 0: it computes something else; use another GPU"):
+        gpu_fault(network, CPU, Settings(device="0"))
+
+
+def test_an_operation_that_pytorch_lacks_is_a_reason_against_a_gpu() -> None:
+    network = load_checkpoint(DEMO_WEIGHTS)
+    network.graph.nodes.append(Node("Loop", (network.graph.outputs[0],), ("looped",)))
+    assert gpu_fault(network, CPU, Settings()) == "PyTorch's table has no Loop"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from entrypoint.detect.detector import Detector, DetectorOptions
-from entrypoint.detect.engines import gpu_engines
+from entrypoint.detect.enginechoice import gpu_engines
 from entrypoint.detect.precision import Trial
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU, Device

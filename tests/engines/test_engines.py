@@ -14,7 +14,7 @@ from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.protobuf import serialised
 from entrypoint.engines.torch import TorchEngine, UnknownOperationError
 from entrypoint.host.device import CPU
-from entrypoint.models import operations
+from entrypoint.models import operations, windows
 from entrypoint.models.graph import Graph, Node, Value
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.classic.checkpoint import load_checkpoint
@@ -33,7 +33,7 @@ def test_a_model_is_what_the_onnx_package_calls_one() -> None:
 
 def test_a_value_that_others_read_too_is_not_overwritten() -> None:
     def layer(x: Value) -> Value:
-        y = operations.convolution(x, np.ones((2, 2, 1, 1), np.float32), None)
+        y = windows.convolution(x, np.ones((2, 2, 1, 1), np.float32), None)
         return operations.concat([operations.silu(y), y, operations.silu(x), x])
 
     x = torch.randn(1, 2, 4, 4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from entrypoint.engines.protobuf import serialised
-from entrypoint.models import operations
+from entrypoint.models import windows
 from entrypoint.models.graph import PIXELS, Graph, Writer
 from entrypoint.models.network import Candidates, Network, Output
 from entrypoint.sources.filetype import ONNX
@@ -23,7 +23,7 @@ def brightness() -> Graph:
     writer = Writer(SIDE)
     writer.graph.inputs = {PIXELS: ("batch", 3, SIDE, SIDE)}
     kernel = np.full((1, 3, 32, 32), 1 / (3 * 32 * 32), np.float32)
-    writer.graph.outputs = [operations.convolution(writer.pixels, kernel, None, (32, 32)).name]
+    writer.graph.outputs = [windows.convolution(writer.pixels, kernel, None, (32, 32)).name]
     return writer.graph
 
 

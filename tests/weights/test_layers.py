@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from entrypoint.engines.onnx import OnnxEngine
-from entrypoint.models import operations
+from entrypoint.models import operations, windows
 from entrypoint.models.yolov5.layers import Layer
 from entrypoint.models.yolov5.network import YoloV5
 from entrypoint.weights.classic.checkpoint import load_checkpoint
@@ -182,7 +182,7 @@ def test_a_pooling_that_rounds_up_equals_pytorch_at_every_size(oracle: Any, tmp_
 @pytest.mark.parametrize("scale", [1.1, 1.2, 1.25, 1.5, 1.7, 2.3, 3.9])
 @torch.no_grad()
 def test_an_enlargement_by_a_fraction_takes_pytorch_s_pixels(scale: float) -> None:
-    graph = graph_of(lambda x: operations.upsample(x, scale), 1, 32, 32)
+    graph = graph_of(lambda x: windows.upsample(x, scale), 1, 32, 32)
     # PyTorch has other formulas where a side stays as it is or exactly doubles: of a few pixels alone, by such a scale.
     for side in (33, 40, 80, 500):
         x = torch.arange(side * 31).float().view(1, 1, 31, side)

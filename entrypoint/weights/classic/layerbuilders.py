@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.models import operations as ops
+from entrypoint.models import windows
 from entrypoint.models.graph import GraphError, Value
 from entrypoint.models.yolov5 import layers
 from entrypoint.models.yolov5.layers import Layer
@@ -43,22 +44,23 @@ def _of(layer: Callable[..., Value], *keys: str) -> Callable[[Part], Layer]:
     """A builder of a layer that is made of its node's layers of these names."""
 
     def builder(part: Part) -> Layer:
-        parts = [build_layer(part.child(key)) for key in keys]
+        parts = _parts(part, *keys)
         return lambda x: layer(x, *parts)
 
     return builder
 
 
+def _parts(part: Part, *keys: str) -> list[Layer]:
+    return [build_layer(part.child(key)) for key in keys]
+
+
 def _plain(layer: Layer) -> Callable[[Part], Layer]:
+    """A builder of a layer that has nothing of its own."""
     return lambda part: layer
 
 
-def _named(op: str) -> Callable[[Part], Layer]:
-    return lambda part: lambda x: x.then(op)
-
-
 def _convolution(part: Part, norm: Part | None = None) -> Layer:
-    weight, bias, groups = part.array("weight", 4), _bias(part), part.number("groups", 1)
+    weight, bias, groups = part.array("weight", 4), part.optional_array("bias"), part.number("groups", 1)
     if groups < 1 or part.value("padding_mode", "zeros") != "zeros":
         raise part.wrong("has groups or a padding mode that YOLOv5 does not use")
     if norm:
@@ -70,26 +72,22 @@ def _convolution(part: Part, norm: Part | None = None) -> Layer:
             bias = part.computable("bias", shift if bias is None else shift + bias * scale)
     _fits(part, bias, len(weight))
     geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("dilation", 1)
-    return lambda x: ops.convolution(x, weight, bias, *geometry, groups)
+    return lambda x: windows.convolution(x, weight, bias, *geometry, groups)
 
 
 def _transposed_convolution(part: Part) -> Layer:
-    weight, bias, groups = part.array("weight", 4), _bias(part), part.number("groups", 1)
+    weight, bias, groups = part.array("weight", 4), part.optional_array("bias"), part.number("groups", 1)
     if groups < 1:
         raise part.wrong("has no groups")
     _fits(part, bias, weight.shape[1] * groups)
     geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("output_padding", 0)
-    return lambda x: ops.transposed_convolution(x, weight, bias, *geometry, part.pair("dilation", 1), groups)
+    return lambda x: windows.transposed_convolution(x, weight, bias, *geometry, part.pair("dilation", 1), groups)
 
 
 def _linear(part: Part) -> Layer:
-    weight, bias = part.array("weight", 2), _bias(part)
+    weight, bias = part.array("weight", 2), part.optional_array("bias")
     _fits(part, bias, len(weight))
     return lambda x: ops.linear(x, weight, bias)
-
-
-def _bias(part: Part) -> NDArray[np.float32] | None:
-    return part.optional_array("bias")
 
 
 def _fits(part: Part, bias: NDArray[np.float32] | None, channels: int) -> None:
@@ -126,19 +124,19 @@ def _conv(part: Part) -> Layer:
 
 
 def _bottleneck(part: Part) -> Layer:
-    cv1, cv2 = (build_layer(part.child(key)) for key in ("cv1", "cv2"))
+    cv1, cv2 = _parts(part, "cv1", "cv2")
     return lambda x: layers.bottleneck(x, cv1, cv2, bool(part.value("add")))
 
 
 def _spp(part: Part) -> Layer:
-    cv1, cv2 = (build_layer(part.child(key)) for key in ("cv1", "cv2"))
+    cv1, cv2 = _parts(part, "cv1", "cv2")
     pools = [build_layer(pool) for pool in part.child("m").children()]
     return lambda x: layers.spp(x, cv1, cv2, pools)
 
 
 def _transformer_block(part: Part) -> Layer:
     conv = build_layer(part.child("conv")) if part.has("conv") else layers.chain
-    linear, tr = build_layer(part.child("linear")), build_layer(part.child("tr"))
+    linear, tr = _parts(part, "linear", "tr")
     return lambda x: layers.transformer_block(x, conv, linear, tr)
 
 
@@ -168,14 +166,14 @@ def _upsample(part: Part) -> Layer:
     scale = scale[0] if isinstance(scale, tuple) and scale else scale
     if not isinstance(scale, (int, float)) or not 1 <= scale <= 4 or mode not in ("nearest", "bilinear"):
         raise part.wrong(f"scales by {shown(scale)} with {shown(mode)}, expected 1 to 4 with nearest or bilinear")
-    return lambda x: ops.upsample(x, float(scale), mode, bool(part.value("align_corners")))
+    return lambda x: windows.upsample(x, float(scale), mode, bool(part.value("align_corners")))
 
 
 def _max_pool(part: Part) -> Layer:
     kernel = part.pair("kernel_size")
     stride = kernel if part.value("stride") is None else part.pair("stride")
     padding, dilation, ceil = part.pair("padding", 0), part.pair("dilation", 1), bool(part.value("ceil_mode"))
-    return lambda x: ops.max_pool(x, kernel, stride, padding, dilation, ceil)
+    return lambda x: windows.max_pool(x, kernel, stride, padding, dilation, ceil)
 
 
 def _zero_pad(part: Part) -> Layer:
@@ -183,7 +181,7 @@ def _zero_pad(part: Part) -> Layer:
     if not isinstance(padding, (tuple, list)) or len(padding) != 4:
         raise part.wrong("has no padding of four sides")
     sides = [part.checked_int("padding", side) for side in padding]
-    return lambda x: ops.zero_pad(x, *sides)
+    return lambda x: windows.zero_pad(x, *sides)
 
 
 def _gain(operation: Callable[[Value, int], Value]) -> Callable[[Part], Layer]:
@@ -224,13 +222,13 @@ _COMMON: dict[str, Callable[[Part], Callable[..., Value]]] = {
     "Expand": _gain(ops.expand),
     "Concat": _concat,
 }
-_ACTIVATIONS = {"SiLU": _plain(ops.silu), "Hardswish": _named("HardSwish"), "Mish": _plain(ops.mish)}
+_ACTIVATIONS = {"SiLU": _plain(ops.silu), "Hardswish": _plain(lambda x: x.then("HardSwish")), "Mish": _plain(ops.mish)}
 _TORCH: dict[str, Callable[[Part], Callable[..., Value]]] = {
     **{f"activation.{name}": builder for name, builder in _ACTIVATIONS.items()},
-    "activation.ReLU": _named("Relu"),
+    "activation.ReLU": _plain(lambda x: x.then("Relu")),
     "activation.ReLU6": _plain(ops.relu6),
     "activation.LeakyReLU": _leaky_relu,
-    "activation.Sigmoid": _named("Sigmoid"),
+    "activation.Sigmoid": _plain(lambda x: x.then("Sigmoid")),
     "activation.MultiheadAttention": _attention,
     "batchnorm.BatchNorm2d": _batch_norm,
     "container.Sequential": _sequential,
