@@ -2,13 +2,13 @@
 
 import os
 import signal
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from entrypoint import log
+from entrypoint import __version__, log
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.errors import (
     EXIT_MEDIA_FAILED,
@@ -23,13 +23,14 @@ from entrypoint.host import limits, memory
 from entrypoint.host.device import Device, choose_devices
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.log import LOG
-from entrypoint.results.formats import image_writers, write_run
-from entrypoint.results.recordstore import RecordStore
+from entrypoint.results.claim import claim
+from entrypoint.results.formats import clash
+from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder, holds_results
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.run.deadline import Deadline
-from entrypoint.run.pipeline import Pipeline
+from entrypoint.run.pipeline import Pipeline, input_state
 from entrypoint.run.progress import Progress
 from entrypoint.run.signals import LastWords, Stopper
 from entrypoint.settings import BAKED_WEIGHTS, DATASETS, INPUTS, Settings
@@ -57,8 +58,14 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     loaded = load(weights, _devices(settings), settings, listing.media)
     if shard:
         listing.media[:] = [medium for medium in listing.media if shard.holds(medium.file)]
-    identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
-    folder = RunFolder.claim(
+    identity = {
+        "version": __version__,
+        "weights": weights.sha256,
+        "source": printable(os.path.abspath(source)),  # noqa: PTH100 - a glob is no path
+        "settings": settings.of_results(),
+        "engine": loaded.lanes[0].engine.name,
+    }
+    folder = claim(
         settings.project,
         settings.name,
         identity,
@@ -73,10 +80,10 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
         _announce(facts, listing, folder)
+        results = Results(folder, settings, loaded.names, [medium.file for medium in listing.media])
         pipeline = Pipeline(
             loaded.lanes,
-            image_writers(settings, folder, loaded.names),
-            RecordStore(folder),
+            results,
             loaded.names,
             batch_size=loaded.batch_size,
             threads=limits.threads(),
@@ -84,7 +91,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             deadline=Deadline(settings.time_budget, started, len(listing.media)),
             timings=status.timings,
         )
-        return _process(settings, loaded.names, pipeline, listing, folder, status)
+        return _process(settings, pipeline, listing, results, folder, status)
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -114,26 +121,16 @@ def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
     return shard, shard or here
 
 
-def _place(source: str) -> str:
-    """The source so that another one is not taken for it: the whole path, and which file or folder that is today."""
-    where = printable(os.path.abspath(source))  # noqa: PTH100 - a glob is no path
-    try:
-        found = os.stat(source)  # noqa: PTH116
-    except OSError:
-        return where
-    return f"{where} ({found.st_dev:x}:{found.st_ino:x})"
-
-
 def _process(
     settings: Settings,
-    names: tuple[str, ...],
     pipeline: Pipeline,
     listing: Listing,
+    results: Results,
     folder: RunFolder,
     status: Status,
 ) -> int:
-    store, counts = RecordStore(folder), status.counts
-    media = list(_not_done(listing.media, store, counts, folder.continued))
+    counts = status.counts
+    media = list(_not_done(listing.media, results, counts))
     left = {medium.file for medium in media}
     progress = Progress(len(listing.media))
 
@@ -144,7 +141,7 @@ def _process(
 
     pipeline.run(media, on_record)
     progress.close()
-    write_run(settings, folder, names, _records(listing.media, store, left), status.info)
+    results.write_run(status.info, lambda index: Record.failed(listing.media[index].file, _NOT_DONE))
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
     message = verdict(counts)
@@ -158,20 +155,14 @@ def _process(
     return exit_code
 
 
-def _records(media: list[Medium], store: RecordStore, left: Container[str]) -> Iterator[Record]:
-    """The records of all media, in their order; of those that are left, one that says so."""
-    for medium in media:
-        yield Record.failed(medium.file, _NOT_DONE) if medium.file in left else store.of(medium)
-
-
-def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
+def _not_done(media: list[Medium], results: Results, counts: Counts) -> Iterator[Medium]:
     """The media without detections from an earlier attempt; those that failed or changed since are looked at again."""
-    for medium in media:
-        record = store.load(medium) if continued else None
-        if record is not None and record.failure is None:
-            counts.add(record, reused=True)
-        else:
+    for index, medium in enumerate(media):
+        record = results.reusable(index, input_state(medium))
+        if record is None:
             yield medium
+        else:
+            counts.add(record, reused=True)
 
 
 def _warn_of_loss(project: Path) -> None:
@@ -224,13 +215,13 @@ def _find_media(settings: Settings) -> tuple[str, Listing]:
     """The source that applies first, and what it holds."""
     is_results = holds_results(settings.project)
     if settings.source:
-        listing = scan(settings.source, is_results)
+        listing = scan(settings.source, is_results, clash)
         if not listing.media:
             raise SourceError(f"source {settings.source!r} holds no images{_ignored(listing)}; expected at least one")
         return settings.source, listing
     if DATASETS.exists():
-        return str(DATASETS), scan(str(DATASETS), is_results)
-    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results)).media:
+        return str(DATASETS), scan(str(DATASETS), is_results, clash)
+    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results, clash)).media:
         return str(INPUTS), listing
     samples = str(bundled_images())
     return samples, scan(samples)

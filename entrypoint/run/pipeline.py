@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.letterbox import Letterbox
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
-from entrypoint.results.formats.base import ImageWriter, Looked
-from entrypoint.results.recordstore import RecordStore
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, map_ahead, share_out
 from entrypoint.run.deadline import Deadline
 from entrypoint.sources.decode import read_ahead, read_image
 from entrypoint.sources.scan import Medium
-from entrypoint.values import OUT_OF_MEMORY, Failure, Record
+from entrypoint.values import OUT_OF_MEMORY, Failure, InputState, Record, ResultError
 
 _AHEAD_PER_THREAD = 8
 _READ_AHEAD = 4  # files a lane
@@ -36,6 +36,7 @@ class _Ready:
     image: NDArray[np.uint8]
     pixels: NDArray[np.uint8]
     letterbox: Letterbox
+    state: InputState | None
 
     @property
     def weight(self) -> int:
@@ -58,6 +59,7 @@ class _Answer:
 
     medium: Medium
     outcome: _Seen | Failure
+    state: InputState | None
     alone: bool = False
 
     @property
@@ -74,8 +76,7 @@ class Pipeline:
     def __init__(
         self,
         lanes: Sequence[Detector],
-        writers: Sequence[ImageWriter],
-        store: RecordStore,
+        results: Results,
         names: tuple[str, ...],
         *,
         batch_size: int,
@@ -91,7 +92,7 @@ class Pipeline:
         their turn, for company of their shape, for a lane, and to be written. Beside them, each thread holds the one
         it works on, and each lane its batch.
         """
-        self._lanes, self._writers, self._store, self._names = lanes, writers, store, names
+        self._lanes, self._results, self._names = lanes, results, names
         self._batch_size, self._threads, self._waiting_bytes = batch_size, threads, waiting_bytes
         self._deadline, self._timings = deadline, timings
 
@@ -199,14 +200,15 @@ class Pipeline:
             return self._ready(medium)
 
     def _ready(self, medium: Medium) -> _Ready | _Answer:
+        state = input_state(medium)
         image = medium.failure or read_image(medium.path)
         if isinstance(image, Failure):
-            return _Answer(medium, image)
+            return _Answer(medium, image, state)
         try:
             (view,) = self._lanes[0].views(image)
-            return _Ready(medium, image, view.pixels, view.letterbox)
+            return _Ready(medium, image, view.pixels, view.letterbox, state)
         except OUT_OF_MEMORY_ERRORS as error:
-            return _Answer(medium, _if_out_of_memory(error, "letterbox it"))
+            return _Answer(medium, _if_out_of_memory(error, "letterbox it"), state)
 
     def _look(self, detector: Detector, batch: list[_Ready]) -> list[_Answer]:
         with self._timings.of("look"):
@@ -215,6 +217,7 @@ class Pipeline:
             _Answer(
                 ready.medium,
                 outcome if isinstance(outcome, Failure) else _Seen(ready.image, ready.letterbox, outcome),
+                ready.state,
             )
             for ready, outcome in zip(batch, outcomes, strict=True)
         ]
@@ -226,21 +229,34 @@ class Pipeline:
 
     def _record(self, answer: _Answer) -> Record | None:
         file, outcome = answer.medium.file, answer.outcome
+        index = self._results.index(file)
+        self._results.begin(index)
         if isinstance(outcome, _Seen):
             try:
                 found = self._lanes[0].select([outcome.letterbox], [outcome.predictions])
-                for writer in self._writers:
-                    writer.write(Looked(file, outcome.image, found))
+                self._results.frame(AnnotatedFrame(file, outcome.image, found))
                 height, width, _ = outcome.image.shape
                 record = Record(file, width, height, tuple(found.named(self._names)))
+                self._results.finish(index, record, answer.state)
             except OUT_OF_MEMORY_ERRORS as error:
                 outcome = _if_out_of_memory(error, "draw and write it")
-        if isinstance(outcome, Failure):
-            if outcome.kind == OUT_OF_MEMORY and not answer.alone:
-                return None
-            record = Record.failed(file, outcome)
-        self._store.save(record)
+            except ResultError as error:
+                outcome = error.failure
+            else:
+                return record
+        if outcome.kind == OUT_OF_MEMORY and not answer.alone:
+            return None
+        record = Record.failed(file, outcome)
+        self._results.finish(index, record, answer.state)
         return record
+
+
+def input_state(medium: Medium) -> InputState | None:
+    """What tells that a medium's file is still the same; None where there is none."""
+    try:
+        return InputState.of(medium.path.stat())
+    except OSError:
+        return None
 
 
 def _announced(media: Iterable[Medium], ahead: int) -> Iterator[Medium]:

@@ -7,6 +7,7 @@ that it still gets a record. Hidden files, and files that are no media by suffix
 import glob
 import os
 import stat
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -55,8 +56,14 @@ class Listing:
     ignored: Counter[str] = field(default_factory=Counter)
 
 
-def scan(source: str, is_results: Callable[[str], bool] = lambda folder: False) -> Listing:
+def scan(
+    source: str,
+    is_results: Callable[[str], bool] = lambda folder: False,
+    clash: Callable[[str, str], bool] = lambda file, other: False,
+) -> Listing:
     """List the media of `source`; folders below it that hold results of earlier runs, by `is_results`, are not entered.
+
+    `clash` tells whether results of one name would be in the way of another's that begins with it.
 
     Raises SourceError when the source does not exist or cannot be listed.
     """
@@ -73,33 +80,30 @@ def scan(source: str, is_results: Callable[[str], bool] = lambda folder: False) 
     else:
         where = "is a link to nothing" if os.path.islink(source) else "does not exist"  # noqa: PTH114
         raise SourceError(f"source {source!r} {where}; expected a file, a folder, a glob or a text file of paths")
-    return Listing(_unique(sorted(found, key=lambda medium: medium.file)), scanner.ignored)
+    return Listing(_unique(sorted(found, key=lambda medium: medium.file), clash), scanner.ignored)
 
 
-def _unique(media: list[Medium]) -> list[Medium]:
+def _unique(media: list[Medium], clash: Callable[[str, str], bool]) -> list[Medium]:
     """Each path once; one whose name or results would be in another's way gets a number behind its name."""
-    taken = {medium.file for medium in media}
-    taken |= {folder for file in taken for folder in _folders(file)}
+    files = [medium.file for medium in media]
     kept: dict[str, Medium] = {}
     for medium in media:
         name, number = medium.file, 1
-        while (name in kept and kept[name].path != medium.path) or not taken.isdisjoint(_results(name)):
+        while (name in kept and kept[name].path != medium.path) or _is_in_the_way(name, files, clash):
             number += 1
             name = f"{medium.file}~{number}"
         kept.setdefault(name, Medium(name, medium.path, medium.failure))
     return sorted(kept.values(), key=lambda medium: medium.file)
 
 
-def _folders(file: str) -> Iterator[str]:
-    while "/" in file:
-        file = file.rpartition("/")[0]
-        yield file
-
-
-def _results(file: str) -> set[str]:
-    """Names that results of `file` get beside its own, in one of the folders of a run."""
-    added = [".json", ".txt"] if _suffix(file) in IMAGE_SUFFIXES else [".json", ".txt", ".jpg", ".png"]
-    return {file + suffix for suffix in added}
+def _is_in_the_way(name: str, files: list[str], clash: Callable[[str, str], bool]) -> bool:
+    """Whether results of `name` would be in the way of one of the sorted `files`."""
+    for place in range(bisect_right(files, name), len(files)):
+        if not files[place].startswith(name):
+            return False
+        if clash(name, files[place]):
+            return True
+    return False
 
 
 def _suffix(path: str) -> str:

@@ -16,7 +16,7 @@ from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import load
 from entrypoint.host import limits
 from entrypoint.host.device import choose_devices
-from entrypoint.results.status import versions
+from entrypoint.results.runstatus import versions
 from entrypoint.settings import Engine
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights

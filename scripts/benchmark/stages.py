@@ -12,7 +12,7 @@ from torch import Tensor
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
 from entrypoint.results.draw import DrawOptions, annotate
-from entrypoint.results.formats.images import encode_image
+from entrypoint.results.encode import encode_image
 from entrypoint.sources.decode import decode_image
 from entrypoint.values import Failure, Record, compact
 from scripts.benchmark.clock import Span, median, timed

@@ -7,9 +7,8 @@ from pathlib import Path
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
 from entrypoint.host import limits, memory
-from entrypoint.results.formats import image_writers, write_run
-from entrypoint.results.recordstore import RecordStore
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
@@ -35,14 +34,13 @@ class Workload:
         names = self.loaded.names
         with (
             results(self.scratch) as project,
-            closing(RunFolder.claim(project, "exp", {})) as folder,
+            closing(claim(project, "exp", {})) as folder,
             timed() as span,
         ):
-            store = RecordStore(folder)
+            written = Results(folder, settings, names, [medium.file for medium in self.media])
             pipeline = Pipeline(
                 lanes or self.loaded.lanes,
-                image_writers(settings, folder, names),
-                store,
+                written,
                 names,
                 batch_size=self.loaded.batch_size,
                 threads=threads or limits.threads(),
@@ -51,7 +49,7 @@ class Workload:
                 timings=Timings(),
             )
             pipeline.run(self.media, _expect_success)
-            write_run(settings, folder, names, map(store.of, self.media), {})
+            written.write_run({}, lambda index: None)
         return span.each(len(self.media))
 
 

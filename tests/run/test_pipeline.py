@@ -17,9 +17,8 @@ from entrypoint.detect.detector import Detector, DetectorOptions
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.errors import OutputError
 from entrypoint.host.device import Device
-from entrypoint.results.formats import image_writers
-from entrypoint.results.recordstore import RecordStore
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
@@ -76,11 +75,10 @@ def media(tmp_path: Path) -> list[Medium]:
 def run(lanes: list[Detector], media: list[Medium], project: Path, batch_size: int, **options: Any) -> list[Record]:
     names = ("circle", "square", "triangle")
     heard: list[Record] = []
-    with closing(RunFolder.claim(project, "exp", {})) as folder:
+    with closing(claim(project, "exp", {})) as folder:
         pipeline = Pipeline(
             lanes,
-            options.pop("writers", image_writers(Settings(), folder, names)),
-            RecordStore(folder),
+            options.pop("results", Results)(folder, Settings(), names, [medium.file for medium in media]),
             names,
             batch_size=batch_size,
             threads=2,
@@ -108,24 +106,23 @@ def test_two_replicas_share_the_work_and_leave_the_same(media: list[Medium], tmp
     assert files[0] == files[1] and len(files[0]) == len(media) - 1
 
 
-class Full:
-    """A writer for which the disk is full from the fifth image on."""
+class Full(Results):
+    """For which the disk is full from the fifth image on."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    calls = 0
 
-    def write(self, looked: object) -> None:
-        self.calls += 1
-        if self.calls >= 5:
+    def frame(self, shown: object) -> None:
+        Full.calls += 1
+        if Full.calls >= 5:
             raise OutputError("no space left")
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_an_output_error_ends_the_run_soon(media: list[Medium], tmp_path: Path, batch_size: int) -> None:
-    writer = Full()
+    Full.calls = 0
     with pytest.raises(OutputError, match="no space left"):
-        run(replicas(2), media * 20, tmp_path, batch_size, writers=[writer])
-    assert writer.calls < 60
+        run(replicas(2), media * 20, tmp_path, batch_size, results=Full)
+    assert Full.calls < 60
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("process", "detect", "write"))]
 
 

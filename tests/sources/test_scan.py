@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entrypoint.errors import SourceError
+from entrypoint.results.formats import clash
 from entrypoint.results.runfolder import holds_results
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.scan import scan
@@ -25,7 +26,7 @@ def lay(root: Path, files: dict[str, bytes]) -> None:
 
 def listed(source: object, project: Path | None = None) -> dict[str, str | None]:
     """Files with the kind of their failure."""
-    media = scan(str(source), holds_results(project) if project else lambda folder: False).media
+    media = scan(str(source), holds_results(project) if project else lambda folder: False, clash).media
     assert [medium.file for medium in media] == sorted(medium.file for medium in media)
     return {medium.file: medium.failure.kind if medium.failure else None for medium in media}
 
