@@ -18,7 +18,7 @@ FLOORS = (
     ("engines", "sources"),
     ("host",),
     ("models",),
-    ("errors", "log", "text", "values", "shard", "settings", "__init__"),
+    ("checks", "errors", "log", "text", "values", "shard", "settings", "__init__"),
 )
 FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
 

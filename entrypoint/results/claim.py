@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.results.journal import JOURNAL, decoded, latest
-from entrypoint.results.ledger import read_begun
+from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, empty_scratch, read_begun
 from entrypoint.results.lock import OWNER, FolderLock, read_owner
-from entrypoint.results.runfolder import BEGUN, DOOMED, SCRATCH, InTheWayError, RunFolder, empty_scratch, output_errors
+from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Owner, Tree
 

@@ -12,7 +12,9 @@ from entrypoint.sources.filetype import HEAD_BYTES, identify_head
 from entrypoint.values import Failure, ResultError
 
 _JPEG = {".jpg", ".jpeg", ".jpe"}
-_TIMES_AN_IMAGE = 4  # what an encoder may hold beside the image, copies of its growing output included
+# What an encoder may hold beside the image: its output, which grows by copies, and is larger than noise itself.
+_TIMES_AN_IMAGE = 4
+_ENDS_THE_PROCESS = {".tif", ".tiff"}  # OpenCV does, with these, when memory is out in mid-way
 
 
 def leave_image(image: NDArray[np.uint8], places: Sequence[tuple[str, str]], quality: int, leave: Leave) -> None:
@@ -36,6 +38,8 @@ def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> memoryv
     None where OpenCV does not write the format, or not an image of this size. Raises what says that memory is out.
     """
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix in _JPEG else []
+    if suffix in _ENDS_THE_PROCESS:
+        np.empty(image.nbytes * _TIMES_AN_IMAGE, np.uint8)
     for _ in range(2):
         try:
             done, encoded = cv2.imencode(suffix, image, options)

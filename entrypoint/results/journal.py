@@ -15,8 +15,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from entrypoint.checks import checked_object
 from entrypoint.results.paths import parts_of
-from entrypoint.values import InputState, Record, checked_object, compact
+from entrypoint.values import InputState, Record, compact
 
 JOURNAL = "records.jsonl"
 _LINES_A_SYNC = 100

@@ -8,11 +8,14 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from entrypoint.results.paths import parts_of
 
+SCRATCH, DOOMED = ".partial", ".partial.removed"
+"""A run's folder for what is no result, and its name when the run ends and it is about to go."""
+BEGUN = "begun"
 _MOST_LINES = 10_000
 
 Begun = tuple[str, str]
@@ -122,3 +125,20 @@ def read_begun(path: Path) -> list[Begun]:
         else:
             found.pop((file, result), None)
     return list(found)
+
+
+def empty_scratch(run: Path, but: str = "") -> None:
+    """Remove what a run puts into its scratch folders, all `but` this, and the empty ones. Raises OSError."""
+    for name in (SCRATCH, DOOMED):
+        folder = run / name
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        for entry in list(folder.iterdir()):
+            if entry.is_file() and not entry.is_symlink() and entry.name != but and _is_scratch(entry.name):
+                entry.unlink()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _is_scratch(name: str) -> bool:
+    return name.startswith((BEGUN, "merge.sqlite")) or (len(name) == 16 and not set(name) - set("0123456789abcdef"))

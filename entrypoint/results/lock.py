@@ -106,11 +106,12 @@ def _free(folder: Path, descriptor: int) -> dict[str, Any] | None:
         locks = False
     owner = read_owner(folder)
     reach_all = locks and not _file_system(folder).startswith(_OWN_LOCKS_ONLY)
-    if owner and not reach_all and not _is_gone(folder, owner, locks):
+    if not reach_all and (not _is_gone(folder, owner, locks) if owner else os.path.lexists(folder / OWNER)):
         return None
+    if owner:
+        for name in (OWNER, f"{OWNER}.{owner['token']}"):
+            (folder / name).unlink(missing_ok=True)
     if reach_all:
-        if owner:
-            (folder / OWNER).unlink(missing_ok=True)
         return {}
     who = _this_process()
     _write_owner(folder, who)

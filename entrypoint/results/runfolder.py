@@ -1,6 +1,7 @@
 """The folder of one run: files appear in it whole or not at all, and nothing in it that is not the run's is touched."""
 
 import errno
+import itertools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -9,14 +10,12 @@ from pathlib import Path
 from typing import IO
 
 from entrypoint.errors import OutputError
-from entrypoint.results.ledger import Ledger
+from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, Ledger, empty_scratch
 from entrypoint.results.lock import FolderLock
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Owner, Tree
 from entrypoint.values import Failure, ResultError
 
-SCRATCH, DOOMED = ".partial", ".partial.removed"
-BEGUN = "begun"
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -48,6 +47,7 @@ class RunFolder:
         self.formats: tuple[str, ...] = ()
         """Names of the formats that results are written in, for status.json."""
         self._lock, self._owner = lock, owner
+        self._scratch, self._numbers = str(self.scratch), itertools.count(secrets.randbits(62))
         self._left = {name for name in left if not name.endswith("/")}
         self._folders = {name for name in left if name.endswith("/")}
         self.ledger = Ledger(self.scratch / BEGUN)
@@ -122,6 +122,8 @@ class RunFolder:
 
     def remove(self, paths: tuple[str, ...]) -> None:
         """Remove results of this run's own, and folders made for it that are empty then. Raises OutputError."""
+        if not paths:
+            return
         with output_errors(self.path):
             for path in paths:
                 self.tree.remove(path)
@@ -137,6 +139,7 @@ class RunFolder:
         with suppress(OSError, OutputError):
             self.remove(tuple(path for file, paths in unrecorded.items() if file for path in paths))
             empty_scratch(self.path)
+            (self.path / DOOMED).rename(self.scratch)  # where something of somebody else's is in it
 
     def on_close(self, call: Callable[[], None]) -> None:
         """Have `call` called when the folder is closed, before others may claim it."""
@@ -157,7 +160,7 @@ class RunFolder:
     def _appear(self, file: str, source: str, path: str, *, movable: bool = True) -> None:
         """Give a whole file its name, which nothing may have. Raises OSError beside what `write` does."""
         try:
-            if self.tree.exists(path):
+            if not self.fresh and self.tree.exists(path):  # seen before the ledger claims it
                 raise FileExistsError(errno.EEXIST, "exists", path)
             self.ledger.add(file, path)
             try:
@@ -181,7 +184,7 @@ class RunFolder:
         """A new file in the scratch folder, with its path, for the time of the block."""
         self._lock.check()
         with output_errors(self.path / path):
-            temporary = f"{self.scratch}/{secrets.token_hex(8)}"
+            temporary = f"{self._scratch}/{next(self._numbers):016x}"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 yield temporary, descriptor
@@ -194,23 +197,6 @@ class RunFolder:
         os.fchmod(descriptor, 0o644)  # whatever the umask
         if self._owner:
             os.fchown(descriptor, *self._owner)
-
-
-def empty_scratch(run: Path, but: str = "") -> None:
-    """Remove what a run puts into its scratch folders, all `but` this, and the empty ones. Raises OSError."""
-    for name in (SCRATCH, DOOMED):
-        folder = run / name
-        if not folder.is_dir() or folder.is_symlink():
-            continue
-        for entry in list(folder.iterdir()):
-            if entry.is_file() and not entry.is_symlink() and entry.name != but and _is_scratch(entry.name):
-                entry.unlink()
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def _is_scratch(name: str) -> bool:
-    return name.startswith((BEGUN, "merge.sqlite")) or (len(name) == 16 and not set(name) - set("0123456789abcdef"))
 
 
 def write_all(descriptor: int, left: memoryview) -> None:

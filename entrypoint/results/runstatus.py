@@ -8,8 +8,8 @@ from importlib.metadata import version
 from typing import Any, Literal, Self, get_args
 
 from entrypoint import __version__
+from entrypoint.checks import checked_number, checked_object, checked_text, checked_whole
 from entrypoint.results.paths import parts_of
-from entrypoint.values import checked_number, checked_object, checked_text, checked_whole
 
 STATUS = "status.json"
 _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")

@@ -95,8 +95,10 @@ def find_parts(folders: Sequence[Path]) -> tuple[list[Part], list[str]]:
                 LOG.warning("%s is not a whole status of a run: %s", printable(path / STATUS), error)
                 if os.path.lexists(path / JOURNAL):
                     damaged.append(printable(path))
-            except OSError:
+            except FileNotFoundError:
                 pass
+            except OSError as error:
+                _log_unreadable(error)
             else:
                 found.setdefault(part.path.resolve(), part)
                 below[:] = [name for name in below if name not in inner]
