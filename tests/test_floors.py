@@ -18,7 +18,7 @@ FLOORS = (
     ("engines", "sources"),
     ("host",),
     ("models",),
-    ("errors", "log", "text", "values", "shard", "option", "parse", "settings"),
+    ("checks", "errors", "log", "text", "values", "shard", "option", "parse", "settings"),
 )
 FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -5,12 +5,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 
 from entrypoint.detect.detector import Detector
-from entrypoint.errors import OutputError
-from entrypoint.results.runfolder import RunFolder
 from entrypoint.values import Record, compact
 
 # What ending takes at least: the files with all records, read and written once each; and the unforeseen.
@@ -80,8 +79,9 @@ class WritingRate:
     _SAMPLE = 200  # records
     _FILES = 3  # of which each record is written to one, and read from one
 
-    def __init__(self, folder: RunFolder, deadline: Deadline) -> None:
-        self._folder, self._deadline = folder, deadline
+    def __init__(self, scratch: Path, deadline: Deadline) -> None:
+        """`scratch`: a folder on the same file system as the results."""
+        self._path, self._deadline = scratch / "rate", deadline
         self._count, self._next = 0, 1
         self._sample: deque[Record] = deque(maxlen=self._SAMPLE)
 
@@ -93,7 +93,7 @@ class WritingRate:
         self._sample.append(record)
         if self._count >= self._next:
             self._next = 2 * self._count
-            with suppress(OutputError):  # whoever writes the next result will say so
+            with suppress(OSError):  # whoever writes the next result will say so
                 self._deadline.writing_takes(self._measure())
 
     def _measure(self) -> float:
@@ -106,6 +106,5 @@ class WritingRate:
         return max(0.0, written) / len(self._sample) * self._FILES
 
     def _write(self, data: bytes) -> None:
-        path = self._folder.scratch / "rate"
-        self._folder.write(path, data)
-        path.unlink(missing_ok=True)
+        self._path.write_bytes(data)
+        self._path.unlink(missing_ok=True)

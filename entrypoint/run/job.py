@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from entrypoint import log
+from entrypoint import __version__, log
 from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.errors import (
@@ -20,6 +20,7 @@ from entrypoint.errors import (
 from entrypoint.host import limits, memory
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.log import LOG
+from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.status import Counts, Status
@@ -56,8 +57,14 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         memory.guard(by_host=True)
     # By the whole source, so that every shard's images are looked at in the same way.
     loaded = load(weights, devices, settings, whole, deadline.has_time_for)
-    identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
-    folder = RunFolder.claim(
+    identity = {
+        "version": __version__,
+        "weights": weights.sha256,
+        "source": printable(os.path.abspath(source)),  # noqa: PTH100 - a glob is no path
+        "settings": settings.of_results(),
+        "engine": loaded.lanes[0].engine.name,
+    }
+    folder = claim(
         settings.project,
         settings.name,
         identity,
@@ -83,7 +90,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             deadline=deadline,
             timings=status.timings,
         )
-        return _process(settings, pipeline, results, listing, folder, status, WritingRate(folder, deadline))
+        return _process(settings, pipeline, results, listing, folder, status, WritingRate(folder.scratch, deadline))
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -103,16 +110,6 @@ def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
             here.count,
         )
     return shard, shard or here
-
-
-def _place(source: str) -> str:
-    """The source so that another one is not taken for it: the whole path, and which file or folder that is today."""
-    where = printable(os.path.abspath(source))  # noqa: PTH100 - a glob is no path
-    try:
-        found = os.stat(source)  # noqa: PTH116
-    except OSError:
-        return where
-    return f"{where} ({found.st_dev:x}:{found.st_ino:x})"
 
 
 def _process(

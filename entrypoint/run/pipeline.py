@@ -9,7 +9,8 @@ from itertools import takewhile
 
 from entrypoint.detect.detector import Detector
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
-from entrypoint.results.results import AnnotatedFrame, Results
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, run_on_lanes
 from entrypoint.run.deadline import Deadline

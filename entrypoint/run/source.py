@@ -1,7 +1,8 @@
 """The source that a run takes its media from."""
 
 from entrypoint.errors import SourceError
-from entrypoint.results.runfolder import holds_results
+from entrypoint.results.formats import clash
+from entrypoint.results.recognise import holds_results
 from entrypoint.settings import DATASETS, INPUTS, Settings
 from entrypoint.sources.listing import Listing
 from entrypoint.sources.medium import ReadOptions
@@ -13,13 +14,13 @@ def find_media(settings: Settings) -> tuple[str, Listing]:
     """The source that applies first, and what it holds. Raises SourceError."""
     is_results, options = holds_results(settings.project), ReadOptions(settings.accept_damaged)
     if settings.source:
-        listing = scan(settings.source, is_results, options)
+        listing = scan(settings.source, is_results, clash, options)
         if not listing:
             raise SourceError(f"source {settings.source!r} holds no images{ignored(listing)}; expected at least one")
         return settings.source, listing
     if DATASETS.exists():
-        return str(DATASETS), scan(str(DATASETS), is_results, options)
-    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results, options)):
+        return str(DATASETS), scan(str(DATASETS), is_results, clash, options)
+    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results, clash, options)):
         return str(INPUTS), listing
     samples = str(bundled_images())
     return samples, scan(samples, options=options)

@@ -4,23 +4,23 @@ Of an input that lies where its name says, only the name is kept. How paths foll
 them, by an `Origin`; what is exceptional has an entry of its own. A medium is made when it is asked for.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import overload
 
 from entrypoint.shard import Shard
 from entrypoint.sources import kinds
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.medium import FailedMedium, FileMedium, Medium, ReadOptions
-from entrypoint.sources.suffixes import IMAGE_SUFFIXES, suffix
+from entrypoint.sources.suffixes import suffix
 from entrypoint.values import Failure
 
 Kind = type[FileMedium]
+Clash = Callable[[str, str], bool]
 _MOST_ORIGINS = 255
-_LABELS = (".json", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +121,16 @@ class Collector:
             self._origin, self._mark = origin, self._marks[origin]
         return True
 
-    def listing(self, options: ReadOptions) -> Listing:
-        """All that were added; one whose name or results would be in another's way gets a number behind its name."""
+    def listing(self, clash: Clash, options: ReadOptions) -> Listing:
+        """All that were added; one whose name or results would be in another's way gets a number behind its name.
+
+        `clash` tells whether results of an input would be in the way of another's, whose name begins with its name.
+        """
         names, origins = self._names, tuple(self._marks)
         names.sort()
         self._set_aside(_take_repeated(names, origins), origins)
-        self._set_aside(_take_in_the_way(names, sorted(file for file, _ in self._exceptional)), origins)
-        exceptional = _numbered(names, self._exceptional)
+        self._set_aside(_take_in_the_way(names, sorted(file for file, _ in self._exceptional), clash), origins)
+        exceptional = _numbered(names, self._exceptional, clash)
         names += exceptional
         names.sort()
         numbers = _take_marks(names) if len(origins) > 1 else b""
@@ -139,7 +142,7 @@ class Collector:
             self._exceptional.append((file, Exceptional(origin.base + file, origin.kind)))
 
 
-def _numbered(names: list[str], found: list[tuple[str, Exceptional]]) -> dict[str, Exceptional]:
+def _numbered(names: list[str], found: list[tuple[str, Exceptional]], clash: Clash) -> dict[str, Exceptional]:
     """Exceptional inputs, each under a name of its own; one that is there twice is there once."""
     found = sorted(found, key=lambda pair: pair[0])
     there = [file for file, _ in found]
@@ -149,7 +152,8 @@ def _numbered(names: list[str], found: list[tuple[str, Exceptional]]) -> dict[st
         while (
             (name in named and named[name].path != entry.path)
             or _is_name(names, name)
-            or any(_is_taken(names, result) or _is_taken(there, result) for result in _results(name))
+            or _is_in_the_way(name, names, clash)
+            or _is_in_the_way(name, there, clash)
         ):
             number += 1
             name = f"{file}~{number}"
@@ -171,19 +175,27 @@ def _take_repeated(names: list[str], origins: tuple[Origin, ...]) -> list[str]:
     return others
 
 
-def _take_in_the_way(names: list[str], others: list[str]) -> list[str]:
-    """Take those names out that have results which are themselves names or folders, of `names` or `others`."""
-    # Nearly all names have the suffix of an image, and no name or folder that of a label: those need no search.
-    any_label = any(_has_label(name) for name in chain(names, others))
+def _take_in_the_way(names: list[str], others: list[str], clash: Clash) -> list[str]:
+    """Take those names out that have results in the way of others', of `names` or `others`; both are sorted."""
     taken = {
         name
-        for name in names
-        if (any_label or suffix(_plain(name)) not in IMAGE_SUFFIXES)
-        and any(_is_taken(names, result) or _is_taken(others, result) for result in _results(_plain(name)))
+        for name, follower in zip(names, [*names[1:], ""], strict=False)
+        if (follower.startswith(_plain(name)) and _is_in_the_way(_plain(name), names, clash))
+        or (others and _is_in_the_way(_plain(name), others, clash))
     }
     if taken:
         names[:] = [name for name in names if name not in taken]
     return sorted(taken)
+
+
+def _is_in_the_way(file: str, names: list[str], clash: Clash) -> bool:
+    """Whether results of `file` would be in the way of those of one of the sorted names, which then begins with it."""
+    for place in range(bisect_right(names, file), len(names)):
+        if not names[place].startswith(file):
+            return False
+        if clash(file, _plain(names[place])):
+            return True
+    return False
 
 
 def _take_marks(names: list[str]) -> bytes:
@@ -208,20 +220,3 @@ def _is_name(names: list[str], name: str) -> bool:
     """Whether `name` is one of the sorted names, whatever its origin."""
     place = bisect_left(names, name)
     return place < len(names) and _plain(names[place]) == name
-
-
-def _is_taken(names: list[str], name: str) -> bool:
-    """Whether `name` is one of the sorted names, or the folder of some."""
-    place = bisect_left(names, f"{name}/")
-    return _is_name(names, name) or (place < len(names) and names[place].startswith(f"{name}/"))
-
-
-def _results(file: str) -> Iterator[str]:
-    """Names that results of `file` get beside its own, in one of the folders of a run."""
-    added = _LABELS if suffix(file) in IMAGE_SUFFIXES else (*_LABELS, ".jpg", ".png")
-    return (file + ending for ending in added)
-
-
-def _has_label(name: str) -> bool:
-    """Whether a name, or a folder in it, may be that of a label."""
-    return ".json" in name or ".txt" in name

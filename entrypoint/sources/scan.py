@@ -14,7 +14,7 @@ from entrypoint.errors import SourceError
 from entrypoint.sources import kinds
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
-from entrypoint.sources.listing import Kind, Listing
+from entrypoint.sources.listing import Clash, Kind, Listing
 from entrypoint.sources.medium import ReadOptions
 from entrypoint.sources.suffixes import IMAGE_SUFFIXES, suffix
 from entrypoint.sources.walk import OWN_RESULT, Walk, link_failure, read_head
@@ -25,11 +25,15 @@ _WHITE_SPACE = " \t\r\n\v\f"  # less than what Unicode calls so: names may end i
 
 
 def scan(
-    source: str, is_results: Callable[[str], bool] = lambda folder: False, options: ReadOptions | None = None
+    source: str,
+    is_results: Callable[[str], bool] = lambda folder: False,
+    clash: Clash = lambda file, other: False,
+    options: ReadOptions | None = None,
 ) -> Listing:
     """List the media of `source`; those below folders that hold results of runs, by `is_results`, are ignored.
 
-    The folder that the source itself names is not asked about: who names one wants it read. Raises SourceError when the
+    The folder that the source itself names is not asked about: who names one wants it read. `clash` tells whether
+    results of an input would be in the way of another's: one of the two gets another name. Raises SourceError when the
     source does not exist or cannot be listed.
     """
     search = _Search(is_results)
@@ -49,7 +53,7 @@ def scan(
             raise SourceError(f"source {source!r} {where}; expected a file, a folder, a glob or a text file of paths")
     except OSError as error:
         raise SourceError(f"source {source!r} cannot be listed: {error.strerror}") from error
-    return search.found.listing(options or ReadOptions())
+    return search.found.listing(clash, options or ReadOptions())
 
 
 class _Search(Walk):

@@ -15,7 +15,7 @@ from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import load
 from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
-from entrypoint.results.status import versions
+from entrypoint.results.runstatus import versions
 from entrypoint.settings import Engine
 from entrypoint.sources.medium import FileMedium
 from entrypoint.sources.scan import scan

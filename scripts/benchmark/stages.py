@@ -11,7 +11,7 @@ from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
 from entrypoint.engines.base import Pixels
 from entrypoint.results.draw import DrawOptions, annotate
-from entrypoint.results.formats.images import encode_image
+from entrypoint.results.encode import encode_image
 from entrypoint.sources.decode import decode_image
 from entrypoint.values import Failure, Record, compact
 from scripts.benchmark.clock import Span, median, timed

@@ -8,8 +8,8 @@ from pathlib import Path
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
 from entrypoint.host import limits, memory
+from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
-from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
@@ -35,13 +35,13 @@ class Workload:
         names = self.loaded.names
         with (
             results(self.scratch) as project,
-            closing(RunFolder.claim(project, "exp", {})) as folder,
+            closing(claim(project, "exp", {})) as folder,
             timed() as span,
         ):
-            results_of_run = Results(folder, settings, names, [medium.file for medium in self.media])
+            written = Results(folder, settings, names, [medium.file for medium in self.media])
             pipeline = Pipeline(
                 lanes or self.loaded.lanes,
-                results_of_run,
+                written,
                 names,
                 batch_size=self.loaded.batch_size,
                 threads=threads or limits.threads(),
@@ -50,7 +50,7 @@ class Workload:
                 timings=Timings(),
             )
             pipeline.run(self.media, _expect_success)
-            results_of_run.write_run({}, lambda _: None)
+            written.write_run({}, lambda index: None)
         return span.each(len(self.media))
 
 

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from entrypoint.detect.detector import Detector
-from entrypoint.results.runfolder import RunFolder
 from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.values import Detection, Record
@@ -90,20 +88,19 @@ def test_a_small_size_needs_no_trial() -> None:
 def test_a_slow_output_folder_ends_the_work_earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Detection("person", 0, 0.5, (1.0, 2.0, 3.0, 4.0))
     record = Record("a.png", 10, 10, (found,) * 10)
-    write = RunFolder.write
+    write = Path.write_bytes
 
-    def slowly(self: RunFolder, path: Path, data: bytes) -> None:
+    def slowly(path: Path, data: bytes) -> int:
         time.sleep(0.01 + len(data) / 1_000_000)
-        write(self, path, data)
+        return write(path, data)
 
     deadlines = [Deadline(600, time.monotonic(), 100_000) for _ in range(2)]
-    with closing(RunFolder.claim(tmp_path, "exp", {})) as folder:
-        for deadline in deadlines:
-            rate = WritingRate(folder, deadline)
-            for _ in range(300):
-                rate.add(record)
-            monkeypatch.setattr(RunFolder, "write", slowly)
-        assert not list(folder.scratch.iterdir())
+    for deadline in deadlines:
+        rate = WritingRate(tmp_path, deadline)
+        for _ in range(300):
+            rate.add(record)
+        monkeypatch.setattr(Path, "write_bytes", slowly)
+    assert not list(tmp_path.iterdir())
     # A megabyte a second for 100,000 records of a kilobyte, three times.
     assert [deadline.passed() for deadline in deadlines] == [False, False]
     late = time.monotonic() + 400

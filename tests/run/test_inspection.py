@@ -12,7 +12,8 @@ import pytest
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.letterbox import Letterbox
 from entrypoint.detect.views import View
-from entrypoint.results.results import AnnotatedFrame, Results
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline

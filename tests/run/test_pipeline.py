@@ -16,8 +16,9 @@ from entrypoint.engines.torch import TorchEngine
 from entrypoint.errors import OutputError
 from entrypoint.host.device import CPU
 from entrypoint.models.network import Output
-from entrypoint.results.results import AnnotatedFrame, Results
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
@@ -77,7 +78,7 @@ def run(
 ) -> list[Record]:
     names = ("circle", "square", "triangle")
     heard: list[Record] = []
-    with closing(RunFolder.claim(project, "exp", {})) as folder:
+    with closing(claim(project, "exp", {})) as folder:
         pipeline = Pipeline(
             lanes,
             results(folder, Settings(), names, [medium.file for medium in media]),

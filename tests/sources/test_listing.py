@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entrypoint.results.formats import clash
 from entrypoint.shard import Shard
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.kinds.video import Video
@@ -27,7 +28,7 @@ def listing(*inputs: tuple[str, str], failed: tuple[str, ...] = ()) -> Listing:
         collector.add(file, path)
     for file in failed:
         collector.add(file, f"/in/{file}", failure=Failure("missing", "gone"))
-    return collector.listing(ReadOptions())
+    return collector.listing(clash, ReadOptions())
 
 
 def paths(found: Listing) -> dict[str, str]:
@@ -56,7 +57,7 @@ def test_a_share_and_a_pass_over_all_media_keep_nothing(tmp_path: Path) -> None:
     collector = Collector()
     for number in range(MANY):
         collector.add(f"{number:012}.png", f"{tmp_path}/{number:012}.png")
-    found = collector.listing(ReadOptions())
+    found = collector.listing(clash, ReadOptions())
     tracemalloc.start()
     try:
         share = found.share(Shard(0, 4))
@@ -105,7 +106,7 @@ def test_a_million_names_are_sorted_and_told_apart_within_seconds() -> None:
     for number in range(50 * MANY, 0, -1):
         collector.add(f"{number:08}.jpg", f"in/{number:08}.jpg")
     began = time.process_time()
-    found = collector.listing(ReadOptions())
+    found = collector.listing(clash, ReadOptions())
     assert found.files[0] == "00000001.jpg" and len(found) == 50 * MANY
     assert time.process_time() - began < 20
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from entrypoint import log
 from entrypoint.errors import SourceError
-from entrypoint.results.runfolder import holds_results
+from entrypoint.results.formats import clash
+from entrypoint.results.recognise import holds_results
 from entrypoint.sources import walk
 from entrypoint.sources.kinds.video import Video
 from entrypoint.sources.medium import FailedMedium, FileMedium, Medium
@@ -30,7 +31,7 @@ def lay(root: Path, files: dict[str, bytes]) -> None:
 
 def listed(source: object, project: Path | None = None) -> dict[str, str | None]:
     """Files with the kind of their failure."""
-    listing = scan(str(source), holds_results(project) if project else lambda folder: False)
+    listing = scan(str(source), holds_results(project) if project else lambda folder: False, clash)
     assert list(listing.files) == sorted(listing.files) == [medium.file for medium in listing]
     return {medium.file: kind_of_failure(medium) for medium in listing}
 
