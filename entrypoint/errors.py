@@ -13,15 +13,25 @@ A medium that fails is not an exception but a value, `entrypoint.values.Failure`
 and more of them than `--max-failures` make the run end with `EXIT_MEDIA_FAILED`.
 """
 
+from collections.abc import Sequence
+
 EXIT_OK = 0
 EXIT_MEDIA_FAILED = 5
 EXIT_SIGNAL = 128
 
 
 class YoloBacError(Exception):
-    """An error a user can cause; its message says what was found, what was expected and what to do."""
+    """An error a user can cause; its message says what was found, what was expected and what to do.
+
+    `message` is one line; `rows` are further lines, such as a list of what was found. They are kept apart so that a
+    line break in a file's name cannot be taken for one of these.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, rows: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([message, *rows]))
+        self.lines = (message, *rows)
 
 
 class UsageError(YoloBacError):

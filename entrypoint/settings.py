@@ -1,9 +1,12 @@
-"""Everything a run was asked for, built and checked once at the command line."""
+"""Everything a run is asked for. Each option is declared here and nowhere else; `entrypoint.option` says how."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from entrypoint import parse
+from entrypoint.log import LogFormat
+from entrypoint.option import MERGE, RUN, declared, option
 from entrypoint.shard import Shard
 
 INPUTS = Path("/inputs")
@@ -17,57 +20,226 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of `yolo-bac`; `entrypoint.cli.command` says what each means. `imgsz` is (height, width)."""
+    """The options of a run, in the order of `--help`; `imgsz` is (height, width)."""
 
-    weights: str | None = None
-    source: str | None = None
-    imgsz: tuple[int, int] = (640, 640)
-    conf_thres: float = 0.25
-    iou_thres: float = 0.45
-    max_det: int = 1000
-    device: str = ""
-    half: bool = False
-    engine: Engine = "auto"
-    batch_size: int | None = None
-    classes: tuple[str, ...] | None = None
-    agnostic_nms: bool = False
-    augment: bool = False
-    save_txt: bool = False
-    save_conf: bool = False
-    save_crop: bool = False
-    save_csv: bool = False
-    nosave: bool = False
-    quality: int = 95
-    line_thickness: int = 3
-    hide_labels: bool = False
-    hide_conf: bool = False
-    shard: Shard | Literal["auto"] | None = None
-    project: Path = OUTPUTS
-    name: str = "exp"
-    exist_ok: bool = False
-    resume: bool = True
-    max_failures: int = 0
-    time_budget: float | None = None
+    weights: str | None = option(
+        None,
+        metavar="PATH",
+        detect_py=True,
+        default_text="what /inputs holds, else the image's own",
+        help="The checkpoint: a file, a folder that holds it, or the name of a file below /inputs. It is recognised by "
+        "its content, whatever it is called.",
+    )
+    source: str | None = option(
+        None,
+        metavar="PATH",
+        detect_py=True,
+        default_text="/datasets, else images in /inputs, else two bundled samples",
+        help="The images: a file, a folder, a glob, or a text file with a path on each line.",
+    )
+    imgsz: tuple[int, int] = option(
+        (640, 640),
+        aliases=("--img", "--img-size"),
+        parse=parse.image_size,
+        metavar="N [N]",
+        default_text="640",
+        is_list=True,
+        decides=True,
+        detect_py=True,
+        help="The size in pixels that images are scaled to for the network: that of the longer side, or height and "
+        "width.",
+    )
+    conf_thres: float = option(
+        0.25,
+        parse=parse.fraction,
+        metavar="0..1",
+        decides=True,
+        detect_py=True,
+        help="The lowest confidence that a detection is reported with.",
+    )
+    iou_thres: float = option(
+        0.45,
+        parse=parse.fraction,
+        metavar="0..1",
+        decides=True,
+        detect_py=True,
+        help="The overlap, as intersection over union, above which NMS drops the less confident of two boxes.",
+    )
+    max_det: int = option(
+        1000,
+        parse=parse.whole(1, 30000),
+        metavar="N",
+        decides=True,
+        detect_py=True,
+        help="The most detections that are reported for an image: the most confident ones.",
+    )
+    device: str = option(
+        "",
+        metavar="cpu|N[,N]",
+        detect_py=True,
+        default_text="all GPUs, or the CPU where there is none",
+        help="Where the network runs: cpu, or GPUs by their numbers.",
+    )
+    half: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Compute in FP16 on a GPU, unless a trial on the first images loses boxes.",
+    )
+    engine: Engine = option(
+        "auto",
+        decides=True,
+        help="What computes the network on a CPU: auto is ONNX Runtime, or PyTorch where that cannot run these "
+        "weights.",
+    )
+    batch_size: int | None = option(
+        None,
+        parse=parse.batch_size,
+        metavar="auto|N",
+        default_text="auto",
+        help="How many images of one shape go through the network together. The results do not depend on it.",
+    )
+    classes: tuple[str, ...] | None = option(
+        None,
+        parse=parse.classes,
+        metavar="N|NAME ...",
+        default_text="all classes",
+        is_list=True,
+        decides=True,
+        detect_py=True,
+        help="Report only detections of these classes, given by id or by name.",
+    )
+    agnostic_nms: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Let NMS drop a box that overlaps a more confident one of another class, too.",
+    )
+    augment: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Look at each image at three sizes, at one of them mirrored (test-time augmentation).",
+    )
+    save_txt: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Also write labels/<path>.txt: a line for each detection, in YOLO's format.",
+    )
+    save_conf: bool = option(False, decides=True, detect_py=True, help="With --save-txt: also write each confidence.")
+    save_crop: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Also cut each detection out of its image: crops/<class>/<path>.",
+    )
+    save_csv: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Also write predictions.csv: a row for each detection.",
+    )
+    nosave: bool = option(False, decides=True, detect_py=True, help="Do not write annotated images.")
+    quality: int = option(
+        95,
+        parse=parse.whole(1, 100),
+        metavar="1..100",
+        decides=True,
+        help="The JPEG quality of annotated images and crops.",
+    )
+    line_thickness: int = option(
+        3,
+        parse=parse.whole(1, 100),
+        metavar="PIXELS",
+        decides=True,
+        detect_py=True,
+        help="How thick the boxes in annotated images are drawn.",
+    )
+    hide_labels: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Draw the boxes in annotated images without class names and confidences.",
+    )
+    hide_conf: bool = option(
+        False,
+        decides=True,
+        detect_py=True,
+        help="Draw the boxes in annotated images without confidences.",
+    )
+    accept_damaged: bool = option(
+        False,
+        decides=True,
+        help="Look at JPEG images whose data is damaged as far as they can be decoded, instead of counting them as "
+        "failed.",
+    )
+    project: Path = option(
+        OUTPUTS,
+        parse=parse.folder,
+        metavar="PATH",
+        detect_py=True,
+        commands=(RUN, MERGE),
+        help="The folder that holds all runs.",
+    )
+    name: str = option(
+        "exp",
+        parse=parse.name_below,
+        metavar="NAME",
+        detect_py=True,
+        commands=(RUN, MERGE),
+        default_of={MERGE: "merged"},
+        help="The folder below PROJECT that this run writes to. When it is taken, a number is added: NAME2, NAME3, …",
+    )
+    exist_ok: bool = option(
+        False,
+        detect_py=True,
+        help="Write into that folder even when it is taken: results that an earlier run of this program left there are "
+        "replaced; files of anybody else are never touched, and one in the way ends the run with exit code 6.",
+    )
+    resume: bool = option(
+        True,
+        help="Continue an unfinished run with the same weights, source and settings, instead of starting a new one.",
+    )
+    shard: Shard | Literal["auto"] | None = option(
+        None,
+        parse=parse.shard,
+        metavar="auto|I/N",
+        default_text="the whole source",
+        help="Look at share I of N only, from 0/N to N-1/N, and write to part-I-of-N in this run's folder; `auto` "
+        "takes the numbers that Bacalhau or AWS Batch gave this execution. `merge` makes one run of the parts.",
+    )
+    max_failures: int = option(
+        0,
+        parse=parse.whole(0),
+        metavar="N",
+        help="How many images may fail before the exit code is 5.",
+    )
+    time_budget: float | None = option(
+        None,
+        parse=parse.seconds,
+        metavar="SECONDS",
+        default_text="no limit",
+        help="Stop taking new images in time to end cleanly this long after the start. The exit code is 5 when some "
+        "are left, and the same command continues.",
+    )
 
     def of_results(self) -> dict[str, Any]:
         """The settings that decide what the results are: a run with other ones cannot be continued by this one."""
-        return {
-            "imgsz": list(self.imgsz),
-            "conf_thres": self.conf_thres,
-            "iou_thres": self.iou_thres,
-            "max_det": self.max_det,
-            "half": self.half,
-            "engine": self.engine,
-            "classes": None if self.classes is None else list(self.classes),
-            "agnostic_nms": self.agnostic_nms,
-            "augment": self.augment,
-            "save_txt": self.save_txt,
-            "save_conf": self.save_conf,
-            "save_crop": self.save_crop,
-            "save_csv": self.save_csv,
-            "nosave": self.nosave,
-            "quality": self.quality,
-            "line_thickness": self.line_thickness,
-            "hide_labels": self.hide_labels,
-            "hide_conf": self.hide_conf,
-        }
+        values = {option.name: getattr(self, option.name) for option in declared(type(self)) if option.decides}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSettings:
+    """The options that concern the command itself, and not what a run does."""
+
+    demo: bool = option(
+        False,
+        help="Run the embedded demo, a tiny network on drawn scenes: nothing needs to be mounted.",
+    )
+    log_format: LogFormat = option(
+        "text",
+        commands=(RUN, MERGE),
+        help="How the lines on stderr are written: as text, or each as a JSON object.",
+    )

@@ -6,7 +6,7 @@ may be damaged or made by somebody else.
 """
 
 import json
-import math
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,11 +14,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.checks import checked_number, checked_object, checked_text, checked_whole, shown
+
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
-_MOST_CLASSES = 1 << 20
+_MOST_CLASSES, _ANY = 1 << 20, 1 << 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
+
+_NUMBERS = {int, float}
 
 OUT_OF_MEMORY = "out_of_memory"
 """The one kind of Failure that may pass: alone, the same image may fit."""
@@ -39,8 +43,16 @@ class Failure:
         """From `kind: detail`. Raises ValueError."""
         match = _FAILURE.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise ValueError(f"failure {_shown(text)} is not of the form 'kind: detail'")
+            raise ValueError(f"failure {shown(text)} is not of the form 'kind: detail'")
         return cls(match[1], match[2])
+
+
+class ResultError(Exception):
+    """What was asked for about one input cannot be written: the input has failed, and the run goes on."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +111,22 @@ class Detection:
     @classmethod
     def from_json(cls, value: object, width: int, height: int) -> Self:
         """Checked against the size of its frame. Raises ValueError."""
-        plain = _object(value, "detection")
-        box = _object(plain.get("box"), "box")
-        x1, y1, x2, y2 = (_number(box.get(key), f"box {key}") for key in ("x1", "y1", "x2", "y2"))
-        if not (0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height):
-            raise ValueError(f"box {x1}, {y1}, {x2}, {y2} is not inside an image of {width} × {height}")
-        confidence = _number(plain.get("confidence"), "confidence")
-        if not 0 <= confidence <= 1:
-            raise ValueError(f"confidence {confidence} is not from 0 to 1")
+        plain = checked_object(value, "detection")
+        box = checked_object(plain.get("box"), "box")
+        numbers: list[Any] = [box.get("x1"), box.get("y1"), box.get("x2"), box.get("y2"), plain.get("confidence")]
+        x1, y1, x2, y2, confidence = numbers
+        if not _NUMBERS.issuperset(map(type, numbers)) or not (
+            0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height and 0 <= confidence <= 1
+        ):
+            raise _not_a_detection(x1, y1, x2, y2, confidence, width, height)
         frame, time = plain.get("frame"), plain.get("time")
         return cls(
-            _text(plain.get("name"), "name"),
-            _whole(plain.get("class"), "class", 0, _MOST_CLASSES),
+            checked_text(plain.get("name"), "name"),
+            checked_whole(plain.get("class"), "class", 0, _MOST_CLASSES),
             confidence,
             (x1, y1, x2, y2),
-            None if frame is None else _whole(frame, "frame", 0, 1 << 40),
-            None if time is None else _number(time, "time"),
+            None if frame is None else checked_whole(frame, "frame", 0, 1 << 40),
+            None if time is None else checked_number(time, "time"),
         )
 
 
@@ -126,6 +138,17 @@ class InputState:
     mtime_ns: int
     inode: int
     ctime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """Of a file that the system has described."""
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Raises ValueError."""
+        plain = checked_object(value, "input")
+        return cls(*(checked_whole(plain.get(field), field, -_ANY, _ANY) for field in cls.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,59 +184,41 @@ class Record:
     @classmethod
     def from_json(cls, value: object) -> Self:
         """The record in a decoded JSON value, each part of it checked. Raises ValueError that says what is wrong."""
-        plain = _object(value, "record")
+        plain = checked_object(value, "record")
         file = checked_name(plain.get("file"))
         if plain.get("failure") is not None:
             if plain.get("detections") is not None:
                 raise ValueError("a record with a failure has detections")
             return cls.failed(file, Failure.parse(plain["failure"]))
-        width, height = (_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
+        width, height = (checked_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
         found = plain.get("detections")
         if not isinstance(found, list):
-            raise ValueError(f"detections are {_shown(found)}, expected a list")
+            raise ValueError(f"detections are {shown(found)}, expected a list")
         return cls(file, width, height, tuple(Detection.from_json(one, width, height) for one in found))
+
+
+def _not_a_detection(
+    x1: object, y1: object, x2: object, y2: object, confidence: object, width: int, height: int
+) -> ValueError:
+    """What is wrong with these numbers, at least one of which is."""
+    for what, value in (("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2), ("confidence", confidence)):
+        try:
+            checked_number(value, what)
+        except ValueError as error:
+            return error
+    if not 0 <= checked_number(confidence, "confidence") <= 1:
+        return ValueError(f"confidence {confidence} is not from 0 to 1")
+    return ValueError(f"box {x1}, {y1}, {x2}, {y2} is not inside an image of {width} × {height}")
 
 
 def checked_name(file: object) -> str:
     """The name of an input, which stays below the folder it is relative to. Raises ValueError."""
-    name = _text(file, "file")
+    name = checked_text(file, "file")
     if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise ValueError(f"file {_shown(name)} is not a name below the source")
+        raise ValueError(f"file {shown(name)} is not a name below the source")
     return name
 
 
 def compact(value: object) -> bytes:
     """Standard JSON on one line: no NaN, no escapes that readers need not see."""
     return _ENCODER.encode(value).encode()
-
-
-def _object(value: object, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} is {_shown(value)}, expected an object")
-    return value
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{what} is {_shown(value)}, expected a string")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{what} {_shown(value)} is not valid Unicode") from error
-    return value
-
-
-def _number(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{what} is {_shown(value)}, expected a finite number")
-    return value
-
-
-def _whole(value: object, what: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{what} is {_shown(value)}, expected a whole number from {least} to {most}")
-    return value
-
-
-def _shown(value: object) -> str:
-    return ascii(value)[:80]

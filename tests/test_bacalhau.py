@@ -276,7 +276,7 @@ def test_the_least_a_node_gives_is_enough_or_said_at_once(node: Node, limits: Li
 
 def test_less_than_that_is_said_at_once(node: Node, limits: Limits) -> None:
     inputs = {"/inputs": WEIGHTS, "/datasets": local(DEMO_SCENES)}
-    execution = node.run(Job(arguments=AT_320, inputs=inputs, limits=Limits(limits.cpus, 256_000_000)))
+    execution = node.run(Job(arguments=AT_320, inputs=inputs, limits=Limits(limits.cpus, 80_000_000)))
     assert execution.code == 7, execution.stderr
     carried_or_said(execution, table.SHAPES)
 

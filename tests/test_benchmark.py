@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
-from entrypoint.host.device import Device
+from entrypoint.host.device import CPU
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 from scripts.benchmark.clock import timed
@@ -52,19 +51,19 @@ def test_a_peer_that_fails_is_no_result() -> None:
 
 
 def test_a_meter_counts_the_network_alone() -> None:
-    meter = Meter(OnnxEngine(load_checkpoint(DEMO_WEIGHTS).network, threads=1))
+    meter = Meter(OnnxEngine(load_checkpoint(DEMO_WEIGHTS).graph, threads=1))
     pixels = meter.upload([np.zeros((320, 320, 3), np.uint8)])
     with timed() as span:
         for _ in range(5):
-            meter.maps(pixels)
+            meter.run(pixels)
     assert span.cpu * 0.5 < meter.take() <= span.cpu
     assert meter.take() == 0
 
 
 def test_what_is_replayed_is_what_was_computed() -> None:
-    engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).network, Device(torch.device("cpu")))
+    engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).graph, CPU)
     replay = Replay(engine)
     images = [np.random.default_rng(seed).integers(0, 256, (64, 96, 3), np.uint8) for seed in range(2)]
     for batch in ([images[0]], images, [images[1]]):
-        for found, wanted in zip(replay.maps(replay.upload(batch)), engine.maps(engine.upload(batch)), strict=True):
-            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+        for found, wanted in zip(replay.run(replay.upload(batch)), engine.run(engine.upload(batch)), strict=True):
+            np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=1e-4, atol=1e-4)

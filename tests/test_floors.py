@@ -10,15 +10,15 @@ from tests.conftest import ROOT
 
 PROGRAM = ROOT / "entrypoint"
 FLOORS = (
-    ("__main__",),
-    ("cli",),
+    ("__main__", "__init__"),
+    ("cli", "api"),
     ("run",),
     ("detect", "shards"),
     ("weights", "results"),
     ("engines", "sources"),
     ("host",),
     ("models",),
-    ("errors", "log", "text", "values", "shard", "settings", "__init__"),
+    ("checks", "errors", "log", "text", "values", "shard", "option", "parse", "settings"),
 )
 FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
 

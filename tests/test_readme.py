@@ -9,6 +9,9 @@ import pytest
 
 from entrypoint import errors
 from entrypoint.cli.command import command
+from entrypoint.option import declared
+from entrypoint.settings import Settings
+from scripts.reference.options import options, short_row
 from scripts.reference.structure import structure
 from tests.conftest import ROOT
 from tests.schemas import assert_valid
@@ -16,15 +19,22 @@ from tests.schemas import assert_valid
 README = (ROOT / "README.md").read_text()
 
 
-def help_text() -> str:
-    context = command.make_context("yolo-bac", [], resilient_parsing=True, terminal_width=100)
-    return command.get_help(context)
-
-
-def test_the_options_are_those_of_the_command() -> None:
-    block = re.search(r"<!-- options:.*?-->\n```\n(.*?)\n?```", README, re.DOTALL)
+def test_the_short_table_of_options_says_what_their_declarations_say() -> None:
+    block = re.search(r"<!-- options:.*?-->\n.*\n.*\n((?:\|.*\n)+)", README)
     assert block
-    assert block.group(1) == help_text()
+    rows = block.group(1).splitlines()
+    assert len(rows) > 10
+    assert set(rows) <= {short_row(option) for option in declared(Settings)}
+
+
+def test_the_page_of_all_options_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "options.md").read_text() == options(), "run scripts/docs"
+
+
+def test_the_page_of_all_options_has_each_word_that_the_command_takes() -> None:
+    words = {word for parameter in command.params for word in (*parameter.opts, *parameter.secondary_opts)}
+    page = (ROOT / "docs" / "options.md").read_text()
+    assert {word for word in words - {"--help", "-h", "--version"} if not re.search(rf"`{word}[ `]", page)} == set()
 
 
 def test_every_exit_code_is_listed() -> None:

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from entrypoint.detect.letterbox import Letterbox
 from entrypoint.detect.nms import NmsOptions, select
 from entrypoint.detect.views import View
-from entrypoint.engines.base import Engine
+from entrypoint.engines.base import Engine, planes
 from entrypoint.host.device import Device, is_out_of_memory
-from entrypoint.models.yolov5.augment import augmented
-from entrypoint.models.yolov5.network import Network
+from entrypoint.models.network import Candidates, Network, Output
 from entrypoint.values import OUT_OF_MEMORY, Detections, Failure
 
 
@@ -31,9 +28,11 @@ class Detector:
     """An engine with detect.py's pre- and post-processing around it. Several threads may use it at once."""
 
     def __init__(self, engine: Engine, network: Network, options: DetectorOptions) -> None:
-        """`network` is what the engine computes; of it only the head and the stride are kept."""
-        self.engine, self._head, self._stride, self._options = engine, network.head, network.stride, options
-        self.imgsz = tuple(max(1, -(-side // self._stride)) * self._stride for side in options.imgsz)
+        """`network` is what the engine computes. One that takes a single size of images gets that."""
+        self.engine, self._network, self._options = engine, network, options
+        stride = network.stride
+        rounded = tuple(max(1, -(-side // stride)) * stride for side in options.imgsz)
+        self.imgsz = network.size or (rounded[0], rounded[1])
 
     @property
     def device(self) -> Device:
@@ -51,14 +50,16 @@ class Detector:
 
     def letterbox(self, width: int, height: int) -> Letterbox:
         """The geometry for an image of that size."""
-        return Letterbox.fit(width, height, (self.imgsz[0], self.imgsz[1]), self._stride)
+        return Letterbox.fit(width, height, self.imgsz, self._network.stride, exact=self._network.size is not None)
 
     def try_one(self) -> None:
         """One blank image of the largest shape through the network. Raises what says that memory is out."""
         self._look([np.full((*self.imgsz, 3), 114, np.uint8)])
 
     def look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
-        """The predictions for each letterboxed image (HWC uint8 BGR, all of one shape) to `select` from.
+        """The candidates in each letterboxed image (HWC uint8 BGR, all of one shape) to `select` from, (n, 6).
+
+        x1, y1, x2, y2 in its pixels, confidence, class.
 
         When memory runs out the batch is halved, down to single images; one that still does not fit is a Failure.
         """
@@ -67,46 +68,47 @@ class Detector:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        # Outside the handler, so that the traceback no longer holds the failed batch's tensors.
-        device = self.device
-        if device.on_gpu:
-            torch.cuda.empty_cache()
+        # Outside the handler, so that the traceback no longer holds the failed batch's arrays.
+        self.engine.free_cache()
         if len(images) == 1:
-            return [Failure(OUT_OF_MEMORY, f"does not fit into the memory of {device.torch_device} even alone")]
+            return [Failure(OUT_OF_MEMORY, f"does not fit into the memory of {self.device} even alone")]
         middle = len(images) // 2
         return self.look(images[:middle]) + self.look(images[middle:])
 
-    @torch.inference_mode()
     def _look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
-        with self.device.queue():
-            pixels = self.engine.upload(images)
+        with self.engine.queue():
             if self._options.augment:
-                found = augmented(pixels, self._stride, self.engine.maps, self.decode)
+                image, rows = self._network.augmented(planes(images), self.engine.run, self.conf_thres)
             else:
-                found = self.decode(self.engine.maps(pixels))
-        image, rows = found
+                image, rows = self.candidates(self.engine.run(self.engine.upload(images)))
         return [rows[image == number] for number in range(len(images))]
 
-    def decode(self, maps: Sequence[Tensor | None]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """`model.head.Detect.decode` with the least confidence that is wanted."""
-        return self._head.decode(maps, self.conf_thres)
+    def candidates(self, outputs: Sequence[Output]) -> Candidates:
+        """What the network's outputs show with more confidence than is asked for."""
+        return self._network.candidates(outputs, self.conf_thres)
 
-    @torch.inference_mode()
     def look_closely(self, image: NDArray[np.uint8]) -> Detections | None:
         """The detections in an image (HWC uint8 BGR); None when a value of the network's is infinite, or none at all.
 
         Raises what says that memory is out.
         """
         letterbox = self.letterbox(image.shape[1], image.shape[0])
-        with self.device.queue():
-            maps = self.engine.maps(self.engine.upload([letterbox.apply(image)]))
-            if not all(bool(level.isfinite().all()) for level in maps):
+        with self.engine.queue():
+            outputs = self.engine.run(self.engine.upload([letterbox.apply(image)]))
+            if not all(np.isfinite(np.asarray(output)).all() for output in outputs):
                 return None
-            _, rows = self.decode(maps)
+            _, rows = self.candidates(outputs)
         return self.select([letterbox], [rows])
 
-    def select(self, letterboxes: Sequence[Letterbox], predictions: Sequence[NDArray[np.float32]]) -> Detections:
-        """Detections among the predictions for all views of a frame, in pixels of that frame."""
-        (letterbox,), (rows,) = letterboxes, predictions
-        found = select(rows, self._options.nms)
-        return Detections.from_rows(found, letterbox.undo(found[:, :4]))
+    def select(self, letterboxes: Sequence[Letterbox], candidates: Sequence[NDArray[np.float32]]) -> Detections:
+        """Detections among the candidates in all views of a frame, in pixels of that frame.
+
+        Those of further views are moved to where the first one shows them, and there NMS sees all of them: so the boxes
+        of a frame that is looked at as a whole keep their last bit.
+        """
+        first, *others = letterboxes
+        rows = [candidates[0]]
+        for letterbox, found in zip(others, candidates[1:], strict=True):
+            rows.append(np.concatenate((letterbox.seen_in(first, found[:, :4]), found[:, 4:]), 1))
+        kept = select(np.concatenate(rows), self._options.nms)
+        return Detections.from_rows(kept, first.undo(kept[:, :4]))

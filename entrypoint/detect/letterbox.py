@@ -16,7 +16,8 @@ class Letterbox:
     """The geometry of one image shape, as YOLOv5's detect.py has it: scale to fit, pad to the stride rectangle.
 
     `width`, `height`: pixels of the upright image. `inner`: (width, height) it is resized to. `left`, `top`,
-    `right`, `bottom`: padding around that, in pixels.
+    `right`, `bottom`: padding around that, in pixels. `x`, `y`: where the image stands in the frame, if it is a part of
+    one.
     """
 
     width: int
@@ -26,13 +27,19 @@ class Letterbox:
     top: int
     right: int
     bottom: int
+    x: int = 0
+    y: int = 0
 
     @classmethod
-    def fit(cls, width: int, height: int, imgsz: tuple[int, int], stride: int) -> Self:
-        """The smallest rectangle of multiples of `stride` within `imgsz` (height, width) that holds the image."""
+    def fit(cls, width: int, height: int, imgsz: tuple[int, int], stride: int, *, exact: bool = False) -> Self:
+        """The smallest rectangle of multiples of `stride` within `imgsz` (height, width) that holds the image.
+
+        `exact`: all of `imgsz` instead, for a network that takes nothing else.
+        """
         ratio = min(imgsz[0] / height, imgsz[1] / width)
         inner = max(1, round(width * ratio)), max(1, round(height * ratio))
-        pad_x, pad_y = ((imgsz[1] - inner[0]) % stride) / 2, ((imgsz[0] - inner[1]) % stride) / 2
+        free_x, free_y = imgsz[1] - inner[0], imgsz[0] - inner[1]
+        pad_x, pad_y = (free / 2 if exact else free % stride / 2 for free in (free_x, free_y))
         # An odd pixel goes to the right and to the bottom.
         return cls(width, height, inner, math.floor(pad_x), math.floor(pad_y), math.ceil(pad_x), math.ceil(pad_y))
 
@@ -52,13 +59,23 @@ class Letterbox:
         )
 
     def undo(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 4) boxes in pixels of the letterboxed image to pixels of the upright image, clipped to it.
+        """(n, 4) boxes in pixels of the letterboxed image to pixels of the upright frame, clipped to the image.
 
         The scale and padding are those detect.py derives from the two shapes: half of an odd padding, although a
         whole number of pixels was added, so that boxes agree with it to the last bit.
         """
+        gain, pad, corner = self._geometry()
+        boxes = ((xyxy - pad) / gain).clip(0, np.array([self.width, self.height] * 2, np.float32)) + corner
+        return boxes.astype(np.float32)
+
+    def seen_in(self, other: "Letterbox", xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 4) boxes in pixels of this letterboxed image to those of another one of the same frame."""
+        gain, pad, corner = self._geometry()
+        its_gain, its_pad, its_corner = other._geometry()
+        return (((xyxy - pad) / gain + corner - its_corner) * its_gain + its_pad).astype(np.float32)
+
+    def _geometry(self) -> tuple[np.float32, NDArray[np.float32], NDArray[np.float32]]:
         height, width = self.shape
         gain = min(height / self.height, width / self.width)
         pad = np.array([(width - self.width * gain) / 2, (height - self.height * gain) / 2] * 2, np.float32)
-        boxes = (xyxy - pad) / np.float32(gain)
-        return boxes.clip(0, np.array([self.width, self.height] * 2, np.float32)).astype(np.float32)
+        return np.float32(gain), pad, np.array([self.x, self.y] * 2, np.float32)

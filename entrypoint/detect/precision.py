@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.detect.detector import Detector
-from entrypoint.sources.decode import read_image
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium, first_image
 from entrypoint.values import Detections, Failure
 
 _IMAGES, _TRIED = 4, 16
@@ -47,7 +46,7 @@ class Trial:
 
 
 def _first_images(media: Sequence[Medium]) -> Iterator[NDArray[np.uint8]]:
-    decoded = (medium.failure or read_image(medium.path) for medium in media[:_TRIED])
+    decoded = map(first_image, media[:_TRIED])
     return islice((image for image in decoded if not isinstance(image, Failure)), _IMAGES)
 
 

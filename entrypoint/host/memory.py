@@ -4,14 +4,22 @@ The kernel ends a process that exceeds its cgroup's limit, and on a batch platfo
 the heap gets a limit of its own, a little below: an allocation beyond it fails, and what asked for it can give way.
 """
 
+import math
 import resource
 from pathlib import Path
 
 from entrypoint.errors import ResourceError, YoloBacError
 from entrypoint.host import limits
 
-LEAST_BYTES = 420_000_000
-"""What PyTorch, a small network and a small image need."""
+LEAST_BYTES = 100_000_000
+"""What the libraries need, before any network."""
+PYTORCH_BYTES = 420_000_000
+"""The same with PyTorch among them."""
+
+# While a network is made ready its weights are there so many times.
+_COPIES = 4.5
+# The values that it makes of a pixel grow with its width, and that with the root of its weights.
+_PIXEL_BYTES, _WIDTH_BYTES = 50, 0.009
 
 # PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python,
 # CUDA's libraries.
@@ -25,7 +33,8 @@ _WORDS = (
     "can't start new thread",
     "STATUS_ALLOC_FAILED",
 )
-_STATUS = Path("/proc/self/status")
+_STATUS, _MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
+_SHARE_OF_HOST = 0.95
 # Left free of the heap: the program's own code, which the kernel can read again from disk but had better not, and files
 # being written.
 _CODE_BYTES = 32 << 20
@@ -37,12 +46,22 @@ ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g`
 
 def require_least() -> None:
     """Raises ResourceError where not even the libraries fit; to be asked before they are imported."""
+    require(LEAST_BYTES, "this program")
+
+
+def require(needed: int, what: str) -> None:
+    """Raises ResourceError where memory is limited to fewer bytes than `what` needs."""
     limit = limits.memory_limit()
-    if limit is not None and limit < LEAST_BYTES:
+    if limit is not None and limit < needed:
         raise ResourceError(
-            f"memory is limited to {limit // 1_000_000} MB, and PyTorch with a small network needs "
-            f"{LEAST_BYTES // 1_000_000} MB: {ADVICE}"
+            f"memory is limited to {limit // 1_000_000} MB, and {what} needs {-(-needed // 1_000_000)} MB: {ADVICE}"
         )
+
+
+def need_of(weights: int, imgsz: tuple[int, int]) -> int:
+    """Bytes that a job needs for a network of so many bytes of weights, and images of that height and width."""
+    of_pixels = imgsz[0] * imgsz[1] * (_PIXEL_BYTES + _WIDTH_BYTES * math.sqrt(weights))
+    return LEAST_BYTES + int(_COPIES * weights + of_pixels)
 
 
 def is_said(error: BaseException) -> bool:
@@ -55,15 +74,29 @@ def is_said(error: BaseException) -> bool:
 def shortage(what: str) -> ResourceError:
     """The error for something that does not fit into this process's memory."""
     limit = limits.memory_limit()
-    found = f"memory is limited to {limit // 1_000_000} MB, too little" if limit else "not enough memory"
-    return ResourceError(f"{found} for {what}: {ADVICE}, or choose a smaller model or --imgsz")
+    if limit is None:
+        free = f"{sum(_fields(_MEMINFO, 'MemAvailable', 'SwapFree').values()) // 1_000_000} MB"
+        return ResourceError(
+            f"not enough memory for {what}: {free} are free on this machine, and no limit is set; "
+            "use a larger machine, or choose a smaller model or --imgsz"
+        )
+    return ResourceError(
+        f"memory is limited to {limit // 1_000_000} MB, too little for {what}: {ADVICE}, or choose a smaller model or "
+        "--imgsz"
+    )
 
 
-def guard() -> None:
-    """Make allocations fail before the cgroup's limit kills. Where there is no limit, nothing is done."""
-    free = room()
-    if free is None:
+def guard(*, by_host: bool = False) -> None:
+    """Make allocations fail before the cgroup's limit kills.
+
+    `by_host` guards what the whole host has free now, too, for where there is no limit, or one above that; then what
+    the kernel would kill may be another process. It is not for a process that uses a GPU: CUDA reserves more address
+    space than it uses.
+    """
+    rooms = [free for free in (room(), _room_of_host() if by_host else None) if free is not None]
+    if not rooms:
         return
+    free = min(rooms)
     # RLIMIT_DATA counts what is mapped, the cgroup what is touched: thread stacks are mapped whole.
     data = _status("VmData") + max(0, free) + _STACK_BYTES * _STACKS_PER_CPU * limits.threads()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -76,6 +109,14 @@ def room() -> int | None:
     return None if limit is None else limit - _status("RssAnon", "VmRSS") - _CODE_BYTES
 
 
+def _room_of_host() -> int | None:
+    """Bytes that the host could give the heap at this moment, less a share for what else runs there."""
+    found = _fields(_MEMINFO, "MemAvailable", "SwapFree")
+    if "MemAvailable" not in found:
+        return None
+    return int(sum(found.values()) * _SHARE_OF_HOST) - _CODE_BYTES
+
+
 def waiting_bytes() -> int:
     """Bytes of decoded images that may wait at each place where images wait."""
     free = room()
@@ -84,5 +125,13 @@ def waiting_bytes() -> int:
 
 def _status(*names: str) -> int:
     """Bytes from this process's status: the first of these that the kernel tells."""
-    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if ":" in line)
-    return next((int(lines[name].split()[0]) * 1024 for name in names if name in lines), 0)
+    return next(iter(_fields(_STATUS, *names).values()), 0)
+
+
+def _fields(path: Path, *names: str) -> dict[str, int]:
+    """Bytes by name from a file of the kernel's, of those of these names that it has, in the order of `names`."""
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        return {name: int(lines[name].split()[0]) * 1024 for name in names if name in lines}
+    except (OSError, ValueError, IndexError):
+        return {}

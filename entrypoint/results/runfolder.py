@@ -1,233 +1,224 @@
-"""The folder of one run: claimed for this process alone, files appearing whole or not at all."""
+"""The folder of one run: files appear in it whole or not at all, and nothing in it that is not the run's is touched."""
 
 import errno
-import fcntl
-import hashlib
-import json
+import itertools
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO
 
 from entrypoint.errors import OutputError
+from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, Ledger, empty_scratch
+from entrypoint.results.lock import FolderLock
+from entrypoint.results.runstatus import STATUS, RunStatus
+from entrypoint.results.tree import Owner, Tree
+from entrypoint.values import Failure, ResultError
 
-STATUS = "status.json"
-_SCRATCH, _DOOMED = ".partial", ".partial.removed"
-# What another run may have left in a folder that --exist-ok takes over: none of it must pass for this run's.
-_RESULTS = (STATUS, "labels", "images", "crops", "predictions.json", "coco.json", "predictions.csv")
-_NAME_MAX = 255
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_COPY_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+class InTheWayError(OutputError):
+    """Something that this run has not left stands where a result belongs; `path` is relative to the run folder."""
+
+    def __init__(self, run: Path, path: str) -> None:
+        super().__init__(
+            f"{run / path} is in the way of a result, and no earlier run of this program has left it: move it away, or "
+            "choose another folder with --project or --name"
+        )
+        self.path = path
+
+
 class RunFolder:
-    """`<project>/<name>`, locked by this process; `continued` when it holds results of an unfinished equal run."""
+    """`<project>/<name>`, held by this process alone; `continued` when it holds results of an unfinished equal run.
 
-    path: Path
-    continued: bool
-    _lock: int
-    _owner: tuple[int, int] | None
+    `claim` in `entrypoint.results.claim` gives one. Several threads may write. Paths are relative to it.
+    """
 
-    @classmethod
-    def claim(
-        cls,
-        project: Path,
-        name: str,
-        identity: dict[str, Any],
-        *,
-        part: str | None = None,
-        exist_ok: bool = False,
-        resume: bool = True,
-    ) -> Self:
-        """Take the first of `name`, `name2`, `name3`, … that is new, or an unfinished run of the same `identity`.
-
-        A `part` of a run that others share is a folder in there. With `exist_ok` the first one is taken, and results
-        that another run left in it are removed. Raises OutputError when it cannot be written.
-        """
-        with _output_errors(project):
-            owner = _owner_above(project)
-            _make_folders(project, owner)
-            number = 1
-            while True:
-                path = project / (name if number == 1 else f"{name}{number}")
-                taken = part is not None and (path / STATUS).exists() and not exist_ok  # by a run that is no part
-                claimed = (
-                    None if taken else cls._try(path / (part or ""), owner, identity, exist_ok=exist_ok, resume=resume)
-                )
-                if claimed is not None:
-                    return claimed
-                number += 1
-
-    @classmethod
-    def _try(
-        cls, path: Path, owner: tuple[int, int] | None, identity: dict[str, Any], *, exist_ok: bool, resume: bool
-    ) -> Self | None:
-        with suppress(FileExistsError):
-            _make_folders(path, owner)
-        if not path.is_dir():
-            return None
-        fresh = not any(path.iterdir())
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        except OSError:  # a file system without locks: nothing to hold on to
-            pass
-        continued = not fresh and resume and _is_unfinished(path, identity)
-        if not (fresh or continued or exist_ok):
-            os.close(lock)
-            return None
-        for name in (_SCRATCH, _DOOMED) if continued else (_SCRATCH, _DOOMED, *_RESULTS):
-            _remove(path / name)
-        (path / _SCRATCH).mkdir()
-        return cls(path, continued, lock, owner)
-
-    def file(self, folder: str, file: str, suffix: str = "") -> Path:
-        """Where `folder/<file><suffix>` goes."""
-        return result_path(self.path, folder, file, suffix)
+    def __init__(
+        self, path: Path, lock: FolderLock, owner: Owner | None, *, continued: bool, fresh: bool, left: tuple[str, ...]
+    ) -> None:
+        """`fresh`: nothing else is in it. `left`: run files and folders that are its own from before."""
+        self.path, self.continued, self.fresh = path, continued, fresh
+        self.formats: tuple[str, ...] = ()
+        """Names of the formats that results are written in, for status.json."""
+        self._lock, self._owner = lock, owner
+        self._scratch, self._numbers = str(self.scratch), itertools.count(secrets.randbits(62))
+        self._left = {name for name in left if not name.endswith("/")}
+        self._folders = {name for name in left if name.endswith("/")}
+        self.ledger = Ledger(self.scratch / BEGUN)
+        self._left |= {path for file, path in self.ledger.earlier if not file and not path.endswith("/")}
+        self._folders |= {path for file, path in self.ledger.earlier if not file and path.endswith("/")}
+        self.tree = Tree(path, owner, self._has_made)
+        self._closing: list[Callable[[], None]] = []
 
     @property
     def scratch(self) -> Path:
         """A folder for what is not a result; it goes when the run ends."""
-        return self.path / _SCRATCH
+        return self.path / SCRATCH
 
-    def write(self, path: Path, data: bytes | memoryview) -> None:
-        """Make `path` hold `data`, in one step. Raises OutputError."""
-        with self._becoming(path) as descriptor:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(descriptor, left) :]
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Run files that are there, and folders that were made for results, as status.json names them."""
+        return tuple(sorted(self._left | self._folders))
+
+    @property
+    def tells_case(self) -> bool:
+        """Whether the file system takes `a` and `A` for two names."""
+        return not (self.path / STATUS.upper()).exists()
+
+    def write_status(self, status: RunStatus) -> None:
+        """Make status.json say so, in one step. Raises OutputError."""
+        with self._becoming(STATUS) as (temporary, descriptor):
+            write_all(descriptor, memoryview(status.to_text()))
+            self._finish(descriptor)
+            self.tree.rename(temporary, STATUS)
 
     @contextmanager
-    def open(self, path: Path) -> Iterator[IO[bytes]]:
-        """A file to write that becomes `path` when the block ends, and vanishes when it raises."""
-        with self._becoming(path) as descriptor, open(descriptor, "wb", closefd=False) as file:
-            yield file
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A run file to write, which becomes `name` when the block ends, and vanishes when it raises.
 
-    @contextmanager
-    def _becoming(self, path: Path) -> Iterator[int]:
-        with _output_errors(path):
-            temporary = f"{self.scratch}/{secrets.token_hex(8)}"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            try:
-                try:
-                    yield descriptor
-                    os.fchmod(descriptor, 0o644)  # whatever the umask
-                    if self._owner:
-                        os.fchown(descriptor, *self._owner)
-                finally:
-                    os.close(descriptor)
-                try:
-                    os.replace(temporary, path)  # noqa: PTH105
-                except FileNotFoundError:  # the folder is not there yet
-                    _make_folders(path.parent, self._owner)
-                    os.replace(temporary, path)  # noqa: PTH105
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        Raises OutputError, InTheWayError among them.
+        """
+        with self._becoming(name) as (temporary, descriptor):
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                yield file
+            self._finish(descriptor)
+            if name in self._left:
+                self.tree.rename(temporary, name)
+            else:
+                self._appear("", temporary, name)
+                self._left.add(name)
 
-    def adopt(self, source: Path, path: Path) -> None:
-        """Make `path` the file `source` itself where the file system allows it, else a copy. Raises OutputError."""
-        with suppress(OSError):
-            found = source.stat()
-            if self._owner in (None, (found.st_uid, found.st_gid)) and found.st_mode & 0o444 == 0o444:
-                _make_folders(path.parent, self._owner)
-                os.link(source, path)
+    def write(self, file: str, path: str, data: bytes | memoryview) -> None:
+        """Write a result of the input `file`, in one step.
+
+        Raises OutputError, InTheWayError among them; ResultError when it is the input that cannot have a result there.
+        """
+        with self._becoming(path) as (temporary, descriptor):
+            write_all(descriptor, memoryview(data))
+            self._finish(descriptor)
+            self._appear(file, temporary, path)
+
+    def adopt(self, file: str, descriptor: int, path: str) -> None:
+        """Make a file that is open a result of the input `file`: itself where the file system allows it, else a copy.
+
+        Raises as `write` does; ResultError also when it cannot be read.
+        """
+        found = os.fstat(descriptor)
+        if self._owner in (None, (found.st_uid, found.st_gid)) and found.st_mode & 0o444 == 0o444:
+            with suppress(OSError):
+                self._appear(file, f"/proc/self/fd/{descriptor}", path, movable=False)
                 return
-        with source.open("rb") as original, self.open(path) as copy:
-            shutil.copyfileobj(original, copy)
+        with self._becoming(path) as (temporary, copy):
+            while chunk := _read(descriptor, path):
+                write_all(copy, memoryview(chunk))
+            self._finish(copy)
+            self._appear(file, temporary, path)
 
-    def write_json(self, name: str, value: object) -> None:
-        """`name` in the run folder as indented JSON."""
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-        self.write(self.path / name, text.encode() + b"\n")
+    def remove(self, paths: tuple[str, ...]) -> None:
+        """Remove results of this run's own, and folders made for it that are empty then. Raises OutputError."""
+        if not paths:
+            return
+        with output_errors(self.path):
+            for path in paths:
+                self.tree.remove(path)
+            for folder in {path.rpartition("/")[0] for path in paths}:
+                if f"{folder.partition('/')[0]}/" in self._folders:
+                    self.tree.prune(folder)
 
     def clear(self) -> None:
-        """Remove what has not become a file. Moved away first, so that no thread can add to it meanwhile."""
+        """Remove what no record vouches for. First moved away, so that no thread can add to it meanwhile."""
         with suppress(OSError):
-            self.scratch.rename(self.path / _DOOMED)
-        shutil.rmtree(self.path / _DOOMED, ignore_errors=True)
+            self.scratch.rename(self.path / DOOMED)
+        unrecorded = self.ledger.close()
+        with suppress(OSError, OutputError):
+            self.remove(tuple(path for file, paths in unrecorded.items() if file for path in paths))
+            empty_scratch(self.path)
+            (self.path / DOOMED).rename(self.scratch)  # where something of somebody else's is in it
+
+    def on_close(self, call: Callable[[], None]) -> None:
+        """Have `call` called when the folder is closed, before others may claim it."""
+        self._closing.append(call)
 
     def close(self) -> None:
         """Clear, and let others claim the folder."""
         self.clear()
-        os.close(self._lock)
+        for call in self._closing:
+            with output_errors(self.path):
+                call()
+        self._lock.release()
 
+    def _has_made(self, top: str) -> None:
+        self.ledger.add("", f"{top}/")
+        self._folders.add(f"{top}/")
 
-def result_path(run: Path, folder: str, file: str, suffix: str = "") -> Path:
-    """`<run>/<folder>/<file><suffix>`; names too long for a file system end in a hash instead."""
-    return run.joinpath(folder, *(_fitting(part, suffix) for part in f"{file}{suffix}".split("/")))
-
-
-def holds_results(project: Path) -> Callable[[str], bool]:
-    """Tells whether a folder is that of a run in `project`."""
-
-    def of_a_run(folder: str) -> bool:
-        path = Path(folder)
-        return (path / STATUS).exists() and project.exists() and path.parent.samefile(project)
-
-    return of_a_run
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _owner_above(project: Path) -> tuple[int, int] | None:
-    """Who shall own the results: the owner of the folder they are put in. Only root can give files away."""
-    if os.geteuid() != 0:
-        return None
-    there = next(folder for folder in (project, *project.absolute().parents) if folder.exists())
-    found = there.stat()
-    return (found.st_uid, found.st_gid) if (found.st_uid, found.st_gid) != (0, 0) else None
-
-
-def _make_folders(path: Path, owner: tuple[int, int] | None) -> None:
-    """`mkdir -p`; what is made can be entered by all, whatever the umask, as what publishes results wants it."""
-    if path.is_dir():
-        return
-    if not path.parent.exists():
-        _make_folders(path.parent, owner)
-    try:
-        path.mkdir()
-    except FileExistsError:  # by another thread, meanwhile
-        if not path.is_dir():
+    def _appear(self, file: str, source: str, path: str, *, movable: bool = True) -> None:
+        """Give a whole file its name, which nothing may have. Raises OSError beside what `write` does."""
+        try:
+            if not self.fresh and self.tree.exists(path):  # seen before the ledger claims it
+                raise FileExistsError(errno.EEXIST, "exists", path)
+            self.ledger.add(file, path)
+            try:
+                self.tree.link(source, path)
+            except OSError as error:
+                if not (movable and error.errno in _NO_LINKS):  # a file system without hard links
+                    self.ledger.retract(file, path)
+                    raise
+                self.tree.rename(source, path)
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:
+                raise InTheWayError(self.path, self.tree.obstacle(path) or path) from error
+            if error.errno == errno.ENAMETOOLONG and file:
+                raise ResultError(
+                    Failure("not_written", f"the name of its result is too long: {path[:80]}…")
+                ) from error
             raise
-        return
-    path.chmod(0o755)
-    if owner:
-        os.chown(path, *owner)
+
+    @contextmanager
+    def _becoming(self, path: str) -> Iterator[tuple[str, int]]:
+        """A new file in the scratch folder, with its path, for the time of the block."""
+        self._lock.check()
+        with output_errors(self.path / path):
+            temporary = f"{self._scratch}/{next(self._numbers):016x}"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                yield temporary, descriptor
+            finally:
+                os.close(descriptor)
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)  # noqa: PTH108 - several times for each of a million inputs
+
+    def _finish(self, descriptor: int) -> None:
+        os.fchmod(descriptor, 0o644)  # whatever the umask
+        if self._owner:
+            os.fchown(descriptor, *self._owner)
 
 
-def _fitting(part: str, suffix: str) -> str:
-    if len(part.encode()) <= _NAME_MAX:
-        return part
-    kept = part.encode()[: _NAME_MAX - 20 - len(suffix)].decode("utf-8", "ignore")
-    return f"{kept}~{hashlib.sha256(part.encode()).hexdigest()[:16]}{suffix}"
+def write_all(descriptor: int, left: memoryview) -> None:
+    """Write until all is written. Raises OSError."""
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
-def _is_unfinished(path: Path, identity: dict[str, Any]) -> bool:
+def _read(descriptor: int, path: str) -> bytes:
     try:
-        status = json.loads((path / STATUS).read_bytes())
-        return bool(status["state"] != "finished" and status["identity"] == identity)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return os.read(descriptor, _COPY_BYTES)
+    except OSError as error:
+        raise ResultError(Failure("unreadable", f"{path}: {error.strerror}")) from error
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: Path) -> Iterator[None]:
+    """What the system says of `path` in the block, in the words of OutputError."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise OutputError(
                 f"no space left for {path}: give the output folder more room and run the same command again"
             ) from error

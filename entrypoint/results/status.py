@@ -1,22 +1,16 @@
-"""status.json: what became of a run, kept true from its start to its end."""
+"""What is said of a run while it goes on: counts, and status.json kept true from its start to its end."""
 
-import platform
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
-from entrypoint import __version__
-from entrypoint.results.runfolder import STATUS, RunFolder
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus, State, now, versions
 from entrypoint.results.timings import Timings
 from entrypoint.values import Record
 
 _SHOWN_FAILURES = 100
-_PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")
-
-State = Literal["running", "finished", "stopped", "failed"]
 
 
 @dataclass(slots=True)
@@ -45,15 +39,26 @@ class Counts:
         self.reused += reused
         self.detections += len(record.detections or ())
 
+    def to_json(self) -> dict[str, int]:
+        """As status.json has them; `not_done` have no record."""
+        return {
+            "total": self.total,
+            "done": self.done,
+            "reused": self.reused,
+            "failed": self.failed,
+            "not_done": self.total - self.done - self.failed,
+            "detections": self.detections,
+        }
+
 
 class Status:
     """Writes status.json. Everything but the outcome is known when the work starts."""
 
     def __init__(self, folder: RunFolder, counts: Counts, facts: dict[str, Any]) -> None:
-        """`facts`: identity, settings, weights, device, source and ignored files, as they go into the file."""
+        """`facts`: what RunStatus has of identity, settings, weights, device, source, shares and ignored files."""
         self._folder, self.counts, self._facts = folder, counts, facts
         self.timings = Timings()
-        self._started, self._clock = _now(), time.monotonic()
+        self._started, self._clock = now(), time.monotonic()
 
     @property
     def info(self) -> dict[str, Any]:
@@ -69,40 +74,20 @@ class Status:
     def write(self, state: State, exit_code: int | None, message: str) -> None:
         """Make status.json say so. Raises OutputError."""
         counts = self.counts
-        left = counts.total - counts.done - counts.failed
-        self._folder.write_json(
-            STATUS,
-            {
-                "state": state,
-                "exit_code": exit_code,
-                "message": message,
-                "counts": {
-                    "total": counts.total,
-                    "done": counts.done,
-                    "reused": counts.reused,
-                    "failed": counts.failed,
-                    "not_done": left,
-                    "detections": counts.detections,
-                },
-                "failures": {"by_kind": dict(sorted(counts.failures.items())), "first": counts.failed_files},
+        self._folder.write_status(
+            RunStatus(
+                state=state,
+                exit_code=exit_code,
+                message=message,
+                counts=counts.to_json(),
+                failures={"by_kind": dict(sorted(counts.failures.items())), "first": counts.failed_files},
                 **self._facts,
-                "versions": versions(),
-                "started": self._started,
-                "ended": None if state == "running" else _now(),
-                "seconds": round(self.seconds, 3),
-                "timings": self.timings.rounded(),
-            },
+                formats=self._folder.formats,
+                left=self._folder.left,
+                versions=versions(),
+                started=self._started,
+                ended=None if state == "running" else now(),
+                seconds=round(self.seconds, 3),
+                timings=self.timings.rounded(),
+            )
         )
-
-
-def versions() -> dict[str, str]:
-    """Versions of this program and of what its results depend on."""
-    return {
-        "yolo-bac": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -6,7 +6,7 @@ from pathlib import Path
 from entrypoint.host.memory import ADVICE
 from entrypoint.log import LOG
 from entrypoint.results.status import Counts
-from entrypoint.text import printable
+from entrypoint.text import shown
 from entrypoint.values import OUT_OF_MEMORY
 
 _MAX_BYTES = 2000
@@ -27,11 +27,11 @@ def verdict(counts: Counts) -> str:
 
 def summary(counts: Counts, path: Path, seconds: float, first: str | None = None) -> str:
     """What is printed when a run ends; its first line is the verdict."""
-    lines = [first or verdict(counts), f"Results: {printable(path)}"]
+    lines = [first or verdict(counts), f"Results: {path}"]
     if counts.reused:
         lines.append(f"Continued: {counts.reused} were done before.")
     if counts.failed:
-        lines += [f"  {line[:_MAX_LINE]}" for line in counts.failed_files[:_SHOWN_FAILURES]]
+        lines += [f"  {shown(line)[:_MAX_LINE]}" for line in counts.failed_files[:_SHOWN_FAILURES]]
         if counts.failed > _SHOWN_FAILURES:
             lines.append(f"  and {counts.failed - _SHOWN_FAILURES} more, in status.json")
         if counts.failures[OUT_OF_MEMORY]:
@@ -39,7 +39,7 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
         lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
     looked = counts.done + counts.failed - counts.reused
     lines.append(f"Time: {seconds:.1f} s{f', {looked / seconds:.1f} images a second' if looked and seconds else ''}.")
-    return "\n".join(lines).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
+    return "\n".join(map(shown, lines)).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
 
 
 def print_summary(text: str) -> None:

@@ -2,83 +2,31 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 L = TypeVar("L")
 T = TypeVar("T")
-R = TypeVar("R")
 
 
-def map_ahead(
-    function: Callable[[T], R],
-    items: Iterable[T],
-    workers: int,
-    ahead: int,
-    weigh: Callable[[R], int] = lambda result: 0,
-    budget: int = 0,
-) -> Generator[R, None, None]:
-    """`map` on threads, results in the order of `items`, at most `ahead` of them waiting or under way.
+def run_on_lanes(function: Callable[[L, T, Callable[[T], None]], None], lanes: Sequence[L], items: Iterable[T]) -> None:
+    """`function(lane, item, again)` for every item, on a thread a lane, which takes the next item when that returns.
 
-    While results that wait outweigh `budget` (by `weigh`, in bytes), no item is begun but the one whose turn it is.
-    Close it when leaving it early, or its threads wait on.
-    """
-    pending: deque[Future[R]] = deque()
-    gate = threading.Condition()
-    held, turn, closing = 0, 0, False
-
-    def work(number: int, item: T) -> R:
-        nonlocal held
-        with gate:
-            gate.wait_for(lambda: held <= budget or number == turn or closing)
-        result = function(item)
-        with gate:
-            held += weigh(result)
-        return result
-
-    def take() -> R:
-        nonlocal held, turn
-        result = pending.popleft().result()
-        with gate:
-            held, turn = held - weigh(result), turn + 1
-            gate.notify_all()
-        return result
-
-    with ThreadPoolExecutor(workers, thread_name_prefix=function.__name__) as pool:
-        try:
-            for number, item in enumerate(items):
-                if len(pending) >= ahead:
-                    yield take()
-                pending.append(pool.submit(work, number, item))
-            while pending:
-                yield take()
-        finally:
-            for future in pending:
-                future.cancel()
-            with gate:
-                closing = True
-                gate.notify_all()
-
-
-def share_out(function: Callable[[L, T], None], lanes: Sequence[L], items: Iterable[T]) -> None:
-    """`function(lane, item)` for every item, on a thread a lane, which takes the next item when it is done with one.
-
+    A function calls `again(item)` when there is more to do for the item, which is then the next that a lane takes.
     Raises what a call, or taking an item, has raised; no item is begun after that, and none is left under way.
     """
-    source, turn, over = iter(items), threading.Lock(), threading.Event()
-    end = object()
+    turns = _Turns(items)
 
     def work(lane: L) -> None:
         try:
-            while not over.is_set():
-                with turn:
-                    item = next(source, end)
-                if item is end:
-                    return
-                function(lane, cast("T", item))
+            while (item := turns.take()) is not None:
+                try:
+                    function(lane, item, turns.again)
+                finally:
+                    turns.done()
         except BaseException:
-            over.set()
+            turns.end()
             raise
 
     with ThreadPoolExecutor(len(lanes), thread_name_prefix=function.__name__) as pool:
@@ -86,7 +34,45 @@ def share_out(function: Callable[[L, T], None], lanes: Sequence[L], items: Itera
             for future in [pool.submit(work, lane) for lane in lanes]:
                 future.result()
         finally:
-            over.set()
+            turns.end()
+
+
+class _Turns(Generic[T]):
+    """Items for several threads, each of which takes one at a time."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items, self._again = iter(items), deque[T]()
+        self._gate = threading.Condition()
+        self._taken, self._ended = 0, False
+
+    def take(self) -> T | None:
+        """The next item; None when there will be none. Waits while one that is taken may come again."""
+        with self._gate:
+            while not self._ended:
+                item = self._again.popleft() if self._again else next(self._items, None)
+                if item is not None:
+                    self._taken += 1
+                    return item
+                if not self._taken:
+                    break
+                self._gate.wait()
+            return None
+
+    def again(self, item: T) -> None:
+        with self._gate:
+            self._again.append(item)
+            self._gate.notify()
+
+    def done(self) -> None:
+        with self._gate:
+            self._taken -= 1
+            if not self._taken:
+                self._gate.notify_all()
+
+    def end(self) -> None:
+        with self._gate:
+            self._ended = True
+            self._gate.notify_all()
 
 
 class BackgroundCalls(Generic[T]):

@@ -2,40 +2,37 @@
 
 import os
 import signal
-from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from entrypoint import log
+from entrypoint import __version__, log
+from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.errors import (
     EXIT_MEDIA_FAILED,
     EXIT_OK,
     EXIT_SIGNAL,
     OutputError,
-    SourceError,
-    UsageError,
     YoloBacError,
 )
 from entrypoint.host import limits, memory
-from entrypoint.host.device import Device, choose_devices
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.log import LOG
-from entrypoint.results.formats import image_writers, write_run
-from entrypoint.results.recordstore import RecordStore
-from entrypoint.results.runfolder import RunFolder, holds_results
+from entrypoint.results.claim import claim
+from entrypoint.results.results import Results
+from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
-from entrypoint.run.deadline import Deadline
+from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.run.progress import Progress
 from entrypoint.run.signals import LastWords, Stopper
-from entrypoint.settings import BAKED_WEIGHTS, DATASETS, INPUTS, Settings
+from entrypoint.run.source import find_media, ignored
+from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Settings
 from entrypoint.shard import Shard, partition
-from entrypoint.sources.samples import bundled_images
-from entrypoint.sources.scan import Listing, Medium, scan
+from entrypoint.sources.listing import Listing
 from entrypoint.text import printable
 from entrypoint.values import Failure, Record
 from entrypoint.weights.find import Weights, find_weights
@@ -52,13 +49,22 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     shard, part = _shares(settings)
-    source, listing = _find_media(settings)
+    source, listing = find_media(settings)
+    whole, listing = listing, listing.share(shard) if shard else listing
+    deadline = Deadline(settings.time_budget, started, len(listing))
+    devices = devices_for(settings)
+    if not devices[0].on_gpu:
+        memory.guard(by_host=True)
     # By the whole source, so that every shard's images are looked at in the same way.
-    loaded = load(weights, _devices(settings), settings, listing.media)
-    if shard:
-        listing.media[:] = [medium for medium in listing.media if shard.holds(medium.file)]
-    identity = {"weights": weights.sha256, "source": _place(source), "settings": settings.of_results()}
-    folder = RunFolder.claim(
+    loaded = load(weights, devices, settings, whole, deadline.has_time_for)
+    identity = {
+        "version": __version__,
+        "weights": weights.sha256,
+        "source": printable(os.path.abspath(source)),  # noqa: PTH100 - a glob is no path
+        "settings": settings.of_results(),
+        "engine": loaded.lanes[0].engine.name,
+    }
+    folder = claim(
         settings.project,
         settings.name,
         identity,
@@ -68,36 +74,28 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     )
     facts = _facts(settings, identity, weights, loaded, source, listing)
     facts |= {"shard": asdict(shard) if shard else None, "part": asdict(part) if part else None}
-    status = Status(folder, Counts(len(listing.media)), facts)
+    status = Status(folder, Counts(len(listing)), facts)
     try:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
         _announce(facts, listing, folder)
+        results = Results(folder, settings, loaded.names, listing.files)
         pipeline = Pipeline(
             loaded.lanes,
-            image_writers(settings, folder, loaded.names),
-            RecordStore(folder),
+            results,
             loaded.names,
             batch_size=loaded.batch_size,
             threads=limits.threads(),
             waiting_bytes=memory.waiting_bytes(),
-            deadline=Deadline(settings.time_budget, started, len(listing.media)),
+            deadline=deadline,
             timings=status.timings,
         )
-        return _process(settings, loaded.names, pipeline, listing, folder, status)
+        return _process(settings, pipeline, results, listing, folder, status, WritingRate(folder.scratch, deadline))
     except Exception as error:
         _leave_word(status, error)
         raise
     finally:
         folder.close()
-
-
-def _devices(settings: Settings) -> list[Device]:
-    if settings.engine != "onnx":
-        return choose_devices(settings.device, settings.half)
-    if settings.device.strip().lower() not in ("", "cpu"):
-        raise UsageError(f"--engine onnx runs on the CPU, not with --device {settings.device}: leave one of them out")
-    return choose_devices("cpu", settings.half)
 
 
 def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
@@ -114,43 +112,40 @@ def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
     return shard, shard or here
 
 
-def _place(source: str) -> str:
-    """The source so that another one is not taken for it: the whole path, and which file or folder that is today."""
-    where = printable(os.path.abspath(source))  # noqa: PTH100 - a glob is no path
-    try:
-        found = os.stat(source)  # noqa: PTH116
-    except OSError:
-        return where
-    return f"{where} ({found.st_dev:x}:{found.st_ino:x})"
-
-
 def _process(
     settings: Settings,
-    names: tuple[str, ...],
     pipeline: Pipeline,
+    results: Results,
     listing: Listing,
     folder: RunFolder,
     status: Status,
+    rate: WritingRate,
 ) -> int:
-    store, counts = RecordStore(folder), status.counts
-    media = list(_not_done(listing.media, store, counts, folder.continued))
-    left = {medium.file for medium in media}
-    progress = Progress(len(listing.media))
+    counts = status.counts
+    is_done = bytearray(len(listing))
+    if folder.continued:
+        _count_reusable(results, listing, counts, is_done)
+    progress = Progress(len(listing), counts.reused)
 
-    def on_record(record: Record) -> None:
-        left.discard(record.file)
+    def on_record(index: int, record: Record) -> None:
+        is_done[index] = True
         counts.add(record)
+        rate.add(record)
         progress.step()
 
-    pipeline.run(media, on_record)
+    def missing(index: int) -> Record | None:
+        return None if is_done[index] else Record.failed(listing.files[index], _NOT_DONE)
+
+    pipeline.run((listing[index] for index in range(len(listing)) if not is_done[index]), on_record)
     progress.close()
-    write_run(settings, folder, names, _records(listing.media, store, left), status.info)
+    results.write_run(status.info, missing)
+    left = is_done.count(0)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
     message = verdict(counts)
     if left:
         message = (
-            f"Out of time: --time-budget {settings.time_budget:g} ended with {len(left)} of {counts.total} not done, "
+            f"Out of time: --time-budget {settings.time_budget:g} ended with {left} of {counts.total} not done, "
             f"{counts.failed} failed, {counts.detections} detections in {counts.done}; the same command continues."
         )
     status.write("stopped" if left else "finished", exit_code, message)
@@ -158,20 +153,12 @@ def _process(
     return exit_code
 
 
-def _records(media: list[Medium], store: RecordStore, left: Container[str]) -> Iterator[Record]:
-    """The records of all media, in their order; of those that are left, one that says so."""
-    for medium in media:
-        yield Record.failed(medium.file, _NOT_DONE) if medium.file in left else store.of(medium)
-
-
-def _not_done(media: list[Medium], store: RecordStore, counts: Counts, continued: bool) -> Iterator[Medium]:
-    """The media without detections from an earlier attempt; those that failed or changed since are looked at again."""
-    for medium in media:
-        record = store.load(medium) if continued else None
-        if record is not None and record.failure is None:
+def _count_reusable(results: Results, listing: Listing, counts: Counts, is_done: bytearray) -> None:
+    """Mark the media that have detections from an earlier attempt; those that failed or changed are not among them."""
+    for medium in listing:
+        if record := results.reusable(medium.index, medium.state()):
             counts.add(record, reused=True)
-        else:
-            yield medium
+            is_done[medium.index] = True
 
 
 def _warn_of_loss(project: Path) -> None:
@@ -189,8 +176,8 @@ def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> Non
     LOG.info("weights %s, sha256 %s, %d classes", weights["file"], weights["sha256"], len(weights["classes"]))
     shard = facts["shard"]
     share = f" in shard {shard['index']} of {shard['count']}" if shard else ""
-    LOG.info("source %s: %d media%s%s", facts["source"], len(listing.media), share, _ignored(listing))
-    if not listing.media:
+    LOG.info("source %s: %d media%s%s", facts["source"], len(listing), share, ignored(listing))
+    if not listing:
         LOG.warning("the %s is empty: there is nothing to do", "shard" if shard else "source")
     LOG.info(
         "device %s, engine %s; results in %s%s",
@@ -218,27 +205,6 @@ def _leave_word(status: Status, error: Exception) -> None:
     code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
     with suppress(OutputError):
         status.write("failed", code, printable(error) or type(error).__name__)
-
-
-def _find_media(settings: Settings) -> tuple[str, Listing]:
-    """The source that applies first, and what it holds."""
-    is_results = holds_results(settings.project)
-    if settings.source:
-        listing = scan(settings.source, is_results)
-        if not listing.media:
-            raise SourceError(f"source {settings.source!r} holds no images{_ignored(listing)}; expected at least one")
-        return settings.source, listing
-    if DATASETS.exists():
-        return str(DATASETS), scan(str(DATASETS), is_results)
-    if INPUTS.is_dir() and (listing := scan(str(INPUTS), is_results)).media:
-        return str(INPUTS), listing
-    samples = str(bundled_images())
-    return samples, scan(samples)
-
-
-def _ignored(listing: Listing) -> str:
-    kinds = ", ".join(f"{count} × {kind}" for kind, count in listing.ignored.most_common(5))
-    return f" (ignored: {kinds})" if kinds else ""
 
 
 def _facts(

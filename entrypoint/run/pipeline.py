@@ -3,69 +3,25 @@
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 
-import numpy as np
-from numpy.typing import NDArray
-
 from entrypoint.detect.detector import Detector
-from entrypoint.detect.letterbox import Letterbox
-from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
-from entrypoint.results.formats.base import ImageWriter, Looked
-from entrypoint.results.recordstore import RecordStore
+from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
-from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, map_ahead, share_out
+from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, run_on_lanes
 from entrypoint.run.deadline import Deadline
-from entrypoint.sources.decode import read_ahead, read_image
-from entrypoint.sources.scan import Medium
-from entrypoint.values import OUT_OF_MEMORY, Failure, Record
+from entrypoint.run.frametask import FrameTask, ViewTask
+from entrypoint.run.inspection import Inspection, if_out_of_memory
+from entrypoint.sources.medium import Medium
+from entrypoint.values import Failure, Record, ResultError
 
-_AHEAD_PER_THREAD = 8
-_READ_AHEAD = 4  # files a lane
-_RECORD_BYTES = 1 << 12  # about what a waiting record takes
+_READ_AHEAD = 4  # files a thread that decodes
 
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """An image on its way to a detector: `image` HWC uint8 BGR upright, `pixels` the same letterboxed."""
-
-    medium: Medium
-    image: NDArray[np.uint8]
-    pixels: NDArray[np.uint8]
-    letterbox: Letterbox
-
-    @property
-    def weight(self) -> int:
-        """Bytes of pixels."""
-        return self.image.nbytes + self.pixels.nbytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """An image behind a detector, with the predictions for it."""
-
-    image: NDArray[np.uint8]
-    letterbox: Letterbox
-    predictions: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What is to be written about a medium."""
-
-    medium: Medium
-    outcome: _Seen | Failure
-    alone: bool = False
-
-    @property
-    def weight(self) -> int:
-        """Bytes of pixels and predictions, and some for the record."""
-        if isinstance(self.outcome, Failure):
-            return _RECORD_BYTES
-        return _RECORD_BYTES + self.outcome.image.nbytes + self.outcome.predictions.nbytes
+OnRecord = Callable[[int, Record], None]
 
 
 class Pipeline:
@@ -74,8 +30,7 @@ class Pipeline:
     def __init__(
         self,
         lanes: Sequence[Detector],
-        writers: Sequence[ImageWriter],
-        store: RecordStore,
+        results: Results,
         names: tuple[str, ...],
         *,
         batch_size: int,
@@ -86,76 +41,96 @@ class Pipeline:
     ) -> None:
         """As many batches are under way at once as there are `lanes`; a detector may serve several of them.
 
-        On a CPU, in batches of one, a lane's thread does all there is to do for an image, and no other is held. Else
-        `threads` decode, and as many write; `waiting_bytes` of decoded images may wait at each of four places: for
-        their turn, for company of their shape, for a lane, and to be written. Beside them, each thread holds the one
-        it works on, and each lane its batch.
+        On a CPU, in batches of one, a lane's thread does all there is to do for a frame, and no other is held. Else
+        `threads` decode, and as many write; `waiting_bytes` of decoded frames may wait at each of three places: for
+        company of their shape, for a lane, and to be written. Beside them, each thread holds the frame it works on and
+        each lane its batch, and of a medium with more frames than one the next is held.
         """
-        self._lanes, self._writers, self._store, self._names = lanes, writers, store, names
+        self._lanes, self._results, self._names = lanes, results, names
         self._batch_size, self._threads, self._waiting_bytes = batch_size, threads, waiting_bytes
         self._deadline, self._timings = deadline, timings
 
-    def run(self, media: Iterable[Medium], on_record: Callable[[Record], None]) -> None:
-        """Process all media, or as many as there is time for; `on_record` hears of each record once it is on disk.
+    def run(self, media: Iterable[Medium], on_record: OnRecord) -> None:
+        """Process all media, or as many as there is time for.
 
-        One for which memory runs out is tried again when nothing else is under way. Raises OutputError.
+        `on_record` hears of each medium's index and its record, one after the other, once that is on disk. A medium
+        for which memory runs out is tried again when nothing else is under way. Raises OutputError.
         """
         crowded: list[Medium] = []
         lock = threading.Lock()
 
-        def write(answer: _Answer) -> None:
-            record = self._write(answer)
+        def ended(inspection: Inspection, record: Record | None) -> None:
             with lock:
                 if record is None:
-                    crowded.append(answer.medium)
+                    crowded.append(inspection.medium)
                 else:
-                    on_record(record)
+                    on_record(inspection.medium.index, record)
 
-        if self._batch_size == 1 and not self._lanes[0].device.on_gpu:
-            self._one_by_one(media, write)
-        else:
-            self._in_batches(media, write)
-        for medium in crowded:
-            if self._deadline.passed():
-                break
-            write(self._alone(medium))
-
-    def _one_by_one(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
-        """Each image all the way on one thread, as many as there are lanes; the kernel reads ahead meanwhile."""
-
-        def process(lane: Detector, medium: Medium) -> None:
-            with self._deadline.step() as in_time:
-                if not in_time:
-                    return
-                prepared = self._prepare(medium)
-                if isinstance(prepared, _Ready):
-                    (prepared,) = self._look(lane, [prepared])
-                write(prepared)
+        def inspect(medium: Medium, *, alone: bool = False) -> Inspection:
+            return Inspection(medium, self._results, self._names, ended, alone=alone)
 
         in_time = takewhile(lambda _: not self._deadline.passed(), media)
-        share_out(process, self._lanes, _announced(in_time, len(self._lanes) * _READ_AHEAD))
+        if self._batch_size == 1 and not self._lanes[0].device.on_gpu:
+            self._one_by_one(map(inspect, _announced(in_time, len(self._lanes) * _READ_AHEAD)))
+        else:
+            self._in_batches(map(inspect, _announced(in_time, self._threads * _READ_AHEAD)))
+        for medium in crowded:
+            inspection = inspect(medium, alone=True)
+            while inspection.has_more and self._take_one(self._lanes[0], inspection, lambda _: None):
+                pass
 
-    def _in_batches(self, media: Iterable[Medium], write: Callable[[_Answer], None]) -> None:
+    def _one_by_one(self, media: Iterable[Inspection]) -> None:
+        """Each frame all the way on one thread, as many as there are lanes; the kernel reads ahead meanwhile."""
+
+        def process(lane: Detector, inspection: Inspection, again: Callable[[Inspection], None]) -> None:
+            self._take_one(lane, inspection, again)
+
+        run_on_lanes(process, self._lanes, media)
+
+    def _take_one(self, lane: Detector, inspection: Inspection, again: Callable[[Inspection], None]) -> bool:
+        """Look at the next frame of a medium; False when there is no time for it."""
+        with self._deadline.step() as in_time:
+            if in_time and (task := self._prepare(inspection, again)):
+                for view in task.views():
+                    self._look(lane, [view])
+                self._write(task)
+            return in_time
+
+    def _in_batches(self, media: Iterable[Inspection]) -> None:
         """Batches of one shape, with threads that decode before the lanes and threads that write behind them."""
         free = self._free_lanes()
+        buckets: ShapeBuckets[ViewTask] = ShapeBuckets(self._batch_size, self._waiting_bytes)
+        gate = threading.Lock()
 
-        def detect(batch: list[_Ready]) -> None:
+        def prepare(_: int, inspection: Inspection, again: Callable[[Inspection], None]) -> None:
+            if self._deadline.passed() or not (task := self._prepare(inspection, again)):
+                return
+            for view in task.views():
+                with gate:  # while one thread waits for a lane, the others wait here, each with what it has decoded
+                    submit(buckets.add(view.shape, view, view.weight))
+
+        def submit(batch: list[ViewTask] | None) -> None:
+            if batch and not self._deadline.passed():
+                lanes.submit(batch, sum(view.weight for view in batch))
+
+        def detect(batch: list[ViewTask]) -> None:
             with self._deadline.step() as in_time:
                 if not in_time:
                     return
                 with _taken(free) as lane:
-                    answers = self._look(lane, batch)
-                for answer in answers:
-                    output.submit(answer, answer.weight)
+                    seen = self._look(lane, batch)
+                for task in seen:
+                    output.submit(task, task.weight)
+
+        def write(task: FrameTask) -> None:
+            self._write(task)
 
         output = BackgroundCalls(write, self._threads, self._waiting_bytes)
         lanes = BackgroundCalls(detect, len(self._lanes), self._waiting_bytes, most=len(self._lanes))
         try:
-            for item in self._batches(media):
-                if isinstance(item, _Answer):
-                    output.submit(item, item.weight)
-                else:
-                    lanes.submit(item, sum(ready.weight for ready in item))
+            run_on_lanes(prepare, range(self._threads), media)
+            for batch in buckets.drain():
+                submit(batch)
             lanes.close()
             output.close()
         except BaseException:
@@ -169,86 +144,54 @@ class Pipeline:
             free.put(lane)
         return free
 
-    def _batches(self, media: Iterable[Medium]) -> Iterator[list[_Ready] | _Answer]:
-        """Batches for the detectors, and answers about what cannot be looked at; no more when time is out."""
-        buckets: ShapeBuckets[_Ready] = ShapeBuckets(self._batch_size, self._waiting_bytes)
-        with closing(self._prepared(media)) as stream:
-            for prepared in stream:
-                if self._deadline.passed():
-                    return
-                if isinstance(prepared, _Answer):
-                    yield prepared
-                elif batch := buckets.add(prepared.letterbox.shape, prepared, prepared.weight):
-                    yield batch
-        for batch in buckets.drain():
-            if self._deadline.passed():
-                return
-            yield batch
+    def _prepare(self, inspection: Inspection, again: Callable[[Inspection], None]) -> FrameTask | None:
+        """The next frame of a medium with its views; None when there is nothing to look at.
 
-    def _alone(self, medium: Medium) -> _Answer:
-        prepared = self._prepare(medium)
-        answer = prepared if isinstance(prepared, _Answer) else self._look(self._lanes[0], [prepared])[0]
-        return replace(answer, alone=True)
-
-    def _prepared(self, media: Iterable[Medium]) -> Generator[_Ready | _Answer, None, None]:
-        ahead = self._threads * _AHEAD_PER_THREAD
-        return map_ahead(self._prepare, media, self._threads, ahead, lambda item: item.weight, self._waiting_bytes)
-
-    def _prepare(self, medium: Medium) -> _Ready | _Answer:
+        A medium that has more frames is given to `again` as soon as this one is read.
+        """
         with self._timings.of("prepare"):
-            return self._ready(medium)
-
-    def _ready(self, medium: Medium) -> _Ready | _Answer:
-        image = medium.failure or read_image(medium.path)
-        if isinstance(image, Failure):
-            return _Answer(medium, image)
-        try:
-            (view,) = self._lanes[0].views(image)
-            return _Ready(medium, image, view.pixels, view.letterbox)
-        except OUT_OF_MEMORY_ERRORS as error:
-            return _Answer(medium, _if_out_of_memory(error, "letterbox it"))
-
-    def _look(self, detector: Detector, batch: list[_Ready]) -> list[_Answer]:
-        with self._timings.of("look"):
-            outcomes = detector.look([ready.pixels for ready in batch])
-        return [
-            _Answer(
-                ready.medium,
-                outcome if isinstance(outcome, Failure) else _Seen(ready.image, ready.letterbox, outcome),
-            )
-            for ready, outcome in zip(batch, outcomes, strict=True)
-        ]
-
-    def _write(self, answer: _Answer) -> Record | None:
-        """Write an answer and give its record; None when there was no memory for it beside others."""
-        with self._timings.of("write"):
-            return self._record(answer)
-
-    def _record(self, answer: _Answer) -> Record | None:
-        file, outcome = answer.medium.file, answer.outcome
-        if isinstance(outcome, _Seen):
-            try:
-                found = self._lanes[0].select([outcome.letterbox], [outcome.predictions])
-                for writer in self._writers:
-                    writer.write(Looked(file, outcome.image, found))
-                height, width, _ = outcome.image.shape
-                record = Record(file, width, height, tuple(found.named(self._names)))
-            except OUT_OF_MEMORY_ERRORS as error:
-                outcome = _if_out_of_memory(error, "draw and write it")
-        if isinstance(outcome, Failure):
-            if outcome.kind == OUT_OF_MEMORY and not answer.alone:
+            frame = inspection.next_frame()
+            if inspection.has_more:
+                again(inspection)
+            if frame is None:
                 return None
-            record = Record.failed(file, outcome)
-        self._store.save(record)
-        return record
+            try:
+                return FrameTask(inspection, frame, self._lanes[0].views(frame.image))
+            except OUT_OF_MEMORY_ERRORS as error:
+                inspection.failed(if_out_of_memory(error, "letterbox it"))
+                return None
+
+    def _look(self, lane: Detector, batch: Sequence[ViewTask]) -> list[FrameTask]:
+        """Look at views of one shape; gives the frames of which all views have now been seen."""
+        with self._timings.of("look"):
+            outcomes = lane.look([view.pixels for view in batch])
+        return [view.task for view, outcome in zip(batch, outcomes, strict=True) if view.seen(outcome)]
+
+    def _write(self, task: FrameTask) -> None:
+        """Write what was found in a frame. Raises OutputError."""
+        candidates = task.candidates()
+        if isinstance(candidates, Failure):
+            return task.inspection.failed(candidates)
+        frame, inspection = task.frame, task.inspection
+        try:
+            with self._timings.of("select"):
+                found = self._lanes[0].select(task.letterboxes, candidates)
+            with inspection.writing, self._timings.of("write"):
+                shown = AnnotatedFrame(inspection.medium.file, frame.image, found, frame.index, frame.time)
+                self._results.frame(shown)
+        except ResultError as error:
+            return inspection.failed(error.failure)
+        except OUT_OF_MEMORY_ERRORS as error:
+            return inspection.failed(if_out_of_memory(error, "draw and write it"))
+        with self._timings.of("write"):
+            return inspection.found(frame, found)
 
 
 def _announced(media: Iterable[Medium], ahead: int) -> Iterator[Medium]:
     """The same media, so many of which the kernel is told to read before their turn."""
     waiting: deque[Medium] = deque()
     for medium in media:
-        if not medium.failure:
-            read_ahead(medium.path)
+        medium.read_ahead()
         waiting.append(medium)
         if len(waiting) > ahead:
             yield waiting.popleft()
@@ -263,10 +206,3 @@ def _taken(free: queue.SimpleQueue[Detector]) -> Iterator[Detector]:
         yield lane
     finally:
         free.put(lane)
-
-
-def _if_out_of_memory(error: Exception, task: str) -> Failure:
-    """The failure for an error that says memory is out; any other is raised."""
-    if not is_out_of_memory(error):
-        raise error
-    return Failure(OUT_OF_MEMORY, f"no memory left to {task}")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from entrypoint.errors import EXIT_SIGNAL
+from entrypoint.log import LOG
 
 _STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _POLL_SECONDS = 0.05
@@ -20,13 +21,17 @@ LastWords = Callable[[signal.Signals], None]
 
 
 class Stopper:
-    """What to do when a stop signal comes; the job sets `last_words` once there is something to say.
+    """What to do when a stop signal comes; the job sets `last_words` once there are results to speak of.
 
     They run beside the work they end, so files must be replaced in one step, and should take well under a second.
     """
 
     def __init__(self) -> None:
-        self.last_words: LastWords = lambda caught: None
+        self.last_words: LastWords = _nothing_yet
+
+
+def _nothing_yet(caught: signal.Signals) -> None:
+    LOG.error("stopped by %s before there was anything to keep; the same command starts over", caught.name)
 
 
 @contextmanager

@@ -1,117 +1,161 @@
-"""`yolo-bac merge`: the parts of a job, however nested or incomplete, into one run.
+"""`yolo-bac merge`: the parts of a job, however nested or incomplete, into one run. Merging is associative."""
 
-Records meet in a database on disk, so that memory does not grow with their number. Which of two records for the same
-input stays depends on the records alone, not on the order of the parts: merging is associative.
-"""
-
-import json
-import sqlite3
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError
 from entrypoint.log import LOG
-from entrypoint.results.formats import write_run
-from entrypoint.results.formats.crops import crop_place
-from entrypoint.results.formats.images import added_suffixes
-from entrypoint.results.recordstore import RecordStore
-from entrypoint.results.runfolder import RunFolder, result_path
+from entrypoint.results.claim import abandon, claim, start_over
+from entrypoint.results.formats import named, places, write_run
+from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.paths import twin_path, twins
+from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors, write_all
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
+from entrypoint.results.tree import Tree
 from entrypoint.settings import Settings
-from entrypoint.shards.parts import Job, Part, find_parts
+from entrypoint.shards.job import Job, contradiction
+from entrypoint.shards.meeting import Meeting
+from entrypoint.shards.parts import Part, find_parts
 from entrypoint.text import printable
-from entrypoint.values import Record, compact
+from entrypoint.values import ResultError
 
-_TABLE = "CREATE TABLE records (file TEXT PRIMARY KEY, failed INT, line TEXT, part INT) WITHOUT ROWID"
-# Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
-_INSERT = """
-    INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT (file) DO UPDATE
-    SET failed = excluded.failed, line = excluded.line, part = excluded.part
-    WHERE (excluded.failed, excluded.line) < (failed, line)
-"""
+_TREES = 64
 
 
 def merge(folders: Sequence[Path], project: Path, name: str) -> int:
     """Merge all parts below `folders` into the run `<project>/<name>` and give the exit code.
 
-    Raises SourceError when there is no part, or the parts are not of one job; OutputError.
+    One that was broken off is started over in its folder by the same command. Raises SourceError when there is no
+    part, or the parts are not of one job; OutputError.
     """
-    parts = find_parts(folders)
-    if not parts:
-        where = ", ".join(printable(folder) for folder in folders)
-        raise SourceError(f"no part of a run below {where}; expected folders that yolo-bac left, a status.json in each")
+    parts, damaged = find_parts(folders)
     job = Job.of(parts)
-    identity = job.identity | {"source": "merged", "parts": sorted(printable(part.path.absolute()) for part in parts)}
-    with closing(RunFolder.claim(project, name, identity, resume=False)) as folder:
-        return _merge(job, parts, identity, folder)
+    job.damaged += damaged
+    identity = job.identity | {"parts": sorted(printable(part.path.absolute()) for part in parts)}
+    folder = claim(project, name, identity)
+    try:
+        if folder.continued:
+            start_over(folder)
+        with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
+            code = _Merge(job, parts, folder, meeting).run(identity)
+    except SourceError:
+        abandon(folder)
+        raise
+    except BaseException:
+        folder.close()
+        raise
+    folder.close()
+    return code
 
 
-def _merge(job: Job, parts: Sequence[Part], identity: dict[str, object], folder: RunFolder) -> int:
-    facts = {
-        "identity": identity,
-        "settings": job.settings,
-        "weights": job.weights,
-        "device": job.device,
-        "engine": job.engine,
-        "source": job.source,
-        "shard": None,
-        "part": None,
-        "ignored": job.ignored,
-    }
-    store, counts = RecordStore(folder), Counts(0)
-    status = Status(folder, counts, facts)
-    status.write("running", None, "merging")
-    LOG.info("%d parts into %s", len(parts), folder.path)
-    log.release()
-    with closing(sqlite3.connect(folder.scratch / "merge.sqlite", isolation_level=None)) as database:
-        database.execute("PRAGMA synchronous = OFF")
-        database.execute(_TABLE)
-        database.execute("BEGIN")
-        for number, part in enumerate(parts):
-            records = 0
-            for record in part.records():
-                records += 1
-                line = compact(record.to_json()).decode()
-                database.execute(_INSERT, (record.file, record.failure is not None, line, number))
-            job.cover(part, records)
-        for record, number in _rows(database):
-            counts.add(record)
-            _take_files(record, parts[number], folder)
-            store.save(record)
+class _Merge:
+    def __init__(self, job: Job, parts: Sequence[Part], folder: RunFolder, meeting: Meeting) -> None:
+        self._job, self._parts, self._folder, self._meeting = job, parts, folder, meeting
+        self._tree = lru_cache(_TREES)(Tree)
+        self._twins = frozenset[str]()
+
+    def run(self, identity: dict[str, Any]) -> int:
+        """Do it, and give the exit code."""
+        job, counts = self._job, Counts(0)
+        facts = {
+            "identity": identity,
+            "settings": job.settings,
+            "weights": job.weights,
+            "device": job.device,
+            "engine": job.engine,
+            "source": job.source,
+            "shard": None,
+            "part": None,
+            "ignored": job.ignored,
+        }
+        formats = named(job.formats, Settings(), job.names)
+        self._folder.formats = tuple(sorted(job.formats))
+        status = Status(self._folder, counts, facts)
+        status.write("running", None, "merging")
+        for number, part in enumerate(self._parts):
+            self._meet(number, part)
+        LOG.info("%d parts into %s", len(self._parts), self._folder.path)
+        log.release()
+        self._take_all(counts)
         counts.total = counts.done + counts.failed + sum(job.left.values())
-        settings = Settings(save_csv=job.saves_csv)
-        write_run(settings, folder, job.names, (record for record, _ in _rows(database)), status.info)
-    facts["merged"] = job.coverage
-    if ";" in job.engine:
-        LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)
-    if job.repeats:
-        LOG.warning("%s", job.repeats)
-    gaps = job.gaps
-    exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
-    message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
-    status.write("stopped" if gaps else "finished", exit_code, message)
-    print_summary(summary(counts, folder.path, status.seconds, message))
-    return exit_code
+        write_run(formats, self._folder, (entry.record for entry, _ in self._meeting.entries()), status.info)
+        facts["merged"] = job.coverage
+        if ";" in job.engine:
+            LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)
+        if job.repeats:
+            LOG.warning("%s", job.repeats)
+        gaps = job.gaps
+        exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
+        message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
+        status.write("stopped" if gaps else "finished", exit_code, message)
+        print_summary(summary(counts, self._folder.path, status.seconds, message))
+        return exit_code
 
+    def _meet(self, number: int, part: Part) -> None:
+        """Read a part. Raises SourceError where it has looked at other inputs of the same names than another part."""
+        try:
+            for line, file, said in part.entries():
+                if isinstance(said, str):
+                    self._damaged(part, f"{JOURNAL}, line {line}, is not a whole record: {said}; left out")
+                else:
+                    self._meeting.put(number, file, said)
+        except OSError as error:
+            self._damaged(part, f"{JOURNAL} cannot be read: {error.strerror}")
+        if found := self._meeting.contradiction():
+            file, other, size, here = found
+            difference = f"{printable(file)} has {size} bytes there, {here} here"
+            raise SourceError(contradiction(self._parts[other], part, "what they have looked at", difference))
+        self._job.cover(part, self._meeting.end_part())
 
-def _rows(database: sqlite3.Connection) -> Iterator[tuple[Record, int]]:
-    """All records, each with the number of its part, sorted by file as a run sorts them."""
-    for line, number in database.execute("SELECT line, part FROM records ORDER BY file"):
-        yield Record.from_json(json.loads(line)), number
+    def _take_all(self, counts: Counts) -> None:
+        """Bring over the results of every record that stays, and write the journal."""
+        if not self._folder.tells_case:
+            self._twins = twins(self._meeting.files())
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        with output_errors(self._folder.path / JOURNAL):
+            journal = os.open(JOURNAL, flags, dir_fd=self._folder.tree.descriptor)
+        try:
+            for entry, number in self._meeting.entries():
+                counts.add(entry.record)
+                self._take(entry, self._parts[number])
+                with (
+                    output_errors(self._folder.path / JOURNAL),
+                    self._folder.ledger.recording(entry.record.file) as left,
+                ):
+                    write_all(journal, memoryview(Entry(entry.record, entry.state, left).to_line()))
+        finally:
+            os.close(journal)
 
+    def _take(self, entry: Entry, part: Part) -> None:
+        """Bring over those files of a part that a record names, where it may have left such."""
+        file, allowed = entry.record.file, places(entry.record)
+        for path in entry.files:
+            plain = allowed.get(path)
+            if plain is None:
+                self._damaged(part, f"{printable(path)} is no place for a result of {printable(file)}")
+                continue
+            try:
+                descriptor = self._tree(part.path).open(path)
+                try:
+                    self._folder.adopt(file, descriptor, twin_path(plain) if file in self._twins else plain)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                self._damaged(part, f"{printable(path)} cannot be read: {error.strerror}")
+            except ResultError as error:
+                self._damaged(part, str(error))
+            except InTheWayError:
+                if not self._folder.fresh:
+                    raise
+                self._damaged(part, f"{printable(path)} is the place of another input's result")
 
-def _take_files(record: Record, part: Part, folder: RunFolder) -> None:
-    """Bring the files that belong to a record over from its part."""
-    file = record.file
-    places = [("labels", file, [".txt"]), ("images", file, added_suffixes(file))]
-    for number, found in enumerate(record.detections or ()):
-        where, name = crop_place(file, number, found.name)
-        places.append((where, name, added_suffixes(name)))
-    for where, name, suffixes in places:
-        for suffix in suffixes:
-            source = result_path(part.path, where, name, suffix)
-            if source.is_file() and not source.is_symlink():
-                folder.adopt(source, folder.file(where, name, suffix))
+    def _damaged(self, part: Part, what: str) -> None:
+        message = f"{printable(part.path)}: {what}"
+        self._job.damaged.append(message)
+        LOG.warning("%s", message)

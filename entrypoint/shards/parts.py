@@ -1,198 +1,116 @@
-"""The parts of a job on disk, and whether they belong together."""
+"""The parts of a job on disk. They may be damaged, or made by somebody else: everything read from them is checked."""
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from entrypoint.errors import SourceError
 from entrypoint.log import LOG
-from entrypoint.results.runfolder import STATUS
+from entrypoint.results.claim import read_status
+from entrypoint.results.formats import input_formats
+from entrypoint.results.journal import JOURNAL, Entry, decoded, lines
+from entrypoint.results.runstatus import STATUS, RunStatus
+from entrypoint.results.tree import Tree
 from entrypoint.text import printable
-from entrypoint.values import Record
 
-_SHOWN = 10
-_MAX_SHARDS = 1_000_000
+_DECISIVE = {"version": str, "weights": str, "source": str, "settings": dict}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A folder that a run has left: `status` is its status.json."""
+    """A folder that a run has left."""
 
     path: Path
-    status: dict[str, Any]
+    status: RunStatus
 
     @classmethod
-    def read(cls, folder: Path) -> Self | None:
-        """The part in a folder, None where there is none."""
-        try:
-            status = json.loads((folder / STATUS).read_bytes())
-            part = cls(folder, status)
-            known = part.decisive and part.left(0) and status["weights"]["classes"]
-            return part if known and 1 <= part.count <= _MAX_SHARDS else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
+    def read(cls, folder: Path) -> Self:
+        """The part in a folder. Raises FileNotFoundError where there is none, ValueError for a damaged one."""
+        status = read_status(Tree(folder))
+        if status.weights is None:
+            raise ValueError("its run did not come to its work")
+        for name, kind in _DECISIVE.items():
+            if not isinstance(status.identity.get(name), kind):
+                raise ValueError(f"its identity has no {name}")
+        return cls(folder, status)
 
     @property
     def decisive(self) -> dict[str, Any]:
         """What decides the results, and so must be the same in all parts."""
-        identity = self.status["identity"]
-        return {"weights": identity["weights"], "settings": identity["settings"]}
+        return {name: self.status.identity[name] for name in _DECISIVE}
 
     @property
     def count(self) -> int:
         """How many parts the job has."""
-        part, merged = self.status["part"], self.status.get("merged")
+        merged, part = self.status.merged, self.status.part
         return int(merged["count"] if merged else part["count"] if part else 1)
 
     def left(self, records: int) -> dict[int, int]:
         """How many inputs have no record, by the index of each part that is in here, when `records` have one."""
-        if merged := self.status.get("merged"):
-            return {int(index): int(left) for index, left in merged["left"].items()}
-        part = self.status["part"]
-        return {int(part["index"]) if part else 0: max(0, int(self.status["counts"]["total"]) - records)}
+        if self.status.merged:
+            return {int(index): left for index, left in self.status.merged["left"].items()}
+        part = self.status.part
+        return {part["index"] if part else 0: max(0, self.status.counts["total"] - records)}
 
-    def records(self) -> Iterator[Record]:
-        """Its records, in no order. One that cannot be read, or is none, is logged and left out."""
-        for folder, _, names in os.walk(self.path / "labels", onerror=_log_unreadable):
-            for name in names:
-                if name.endswith(".json"):
-                    path = Path(folder, name)
-                    record = _record(path)
-                    if record is None:
-                        LOG.warning("%s is not a whole record; left out", printable(path))
+    def entries(self) -> Iterator[tuple[int, str, Entry | str | None]]:
+        """Each line's number, its input, and what it says: an entry; None, the input has no record; or what is wrong.
+
+        Of several lines for an input the last counts. Raises OSError when the journal cannot be read.
+        """
+        descriptor = Tree(self.path).open(JOURNAL)
+        try:
+            for number, (_, line) in enumerate(lines(descriptor), 1):
+                try:
+                    plain = decoded(line)
+                    if plain.get("gone") is True and isinstance(plain.get("file"), str):
+                        yield number, plain["file"], None
                     else:
-                        yield record
+                        entry = Entry.from_json(plain)
+                        yield number, entry.record.file, entry
+                except ValueError as error:
+                    yield number, "", str(error)
+        finally:
+            os.close(descriptor)
 
 
-def find_parts(folders: Sequence[Path]) -> list[Part]:
-    """All parts below the folders, each once. Raises SourceError for a folder that is not there."""
+def find_parts(folders: Sequence[Path]) -> tuple[list[Part], list[str]]:
+    """All parts below the folders, each once, and the folders of damaged ones.
+
+    Links below the folders are not followed. Raises SourceError for a folder that is not there, and where there is
+    no part.
+    """
     found: dict[Path, Part] = {}
+    damaged = []
+    inner = {kind.folder for kind in input_formats()}
     for top in folders:
         if not top.is_dir():
             raise SourceError(f"{printable(top)} is not a folder; expected one that holds the parts of a job")
         for folder, below, _ in os.walk(top, onerror=_log_unreadable):
-            part = Part.read(Path(folder))
-            if part is not None:
+            path = Path(folder)
+            try:
+                part = Part.read(path)
+            except ValueError as error:
+                LOG.warning("%s is not a whole status of a run: %s", printable(path / STATUS), error)
+                if os.path.lexists(path / JOURNAL):
+                    damaged.append(printable(path))
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                _log_unreadable(error)
+            else:
                 found.setdefault(part.path.resolve(), part)
-                below[:] = [name for name in below if name not in ("labels", "images", "crops")]
+                below[:] = [name for name in below if name not in inner]
             below.sort()
-    return list(found.values())
-
-
-@dataclass(slots=True)
-class Job:
-    """What the parts have in common, and how far they cover it."""
-
-    identity: dict[str, Any]
-    settings: dict[str, Any]
-    weights: dict[str, Any]
-    count: int
-    device: str
-    engine: str
-    source: str
-    ignored: dict[str, int]
-    left: dict[int, int] = field(default_factory=dict)
-    twice: set[int] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, parts: Sequence[Part]) -> Self:
-        """Raises SourceError when the parts are of different jobs."""
-        first = parts[0]
-        ignored: dict[str, int] = {}
-        for part in parts:
-            for what in ("weights", "settings"):
-                if part.decisive[what] != first.decisive[what]:
-                    raise SourceError(_contradiction(what, first, part, _difference(what, first, part)))
-            if part.count != first.count:
-                raise SourceError(_contradiction("number of parts", first, part, f"{first.count}, {part.count}"))
-            for kind, number in part.status["ignored"].items():
-                ignored[kind] = max(number, ignored.get(kind, 0))
-        return cls(
-            first.decisive,
-            {**first.status["settings"], "shard": None},
-            first.status["weights"],
-            first.count,
-            _each(part.status["device"] for part in parts),
-            _each(part.status.get("engine", "torch") for part in parts),
-            _each(part.status["source"] for part in parts),
-            ignored,
+    if not found:
+        where = ", ".join(printable(folder) for folder in folders)
+        also = f" (damaged: {', '.join(damaged)})" if damaged else ""
+        raise SourceError(
+            f"no part of a run below {where}{also}; expected folders that yolo-bac left, a {STATUS} in each"
         )
-
-    def cover(self, part: Part, records: int) -> None:
-        """Take note of a part with so many records. Of one that is there twice, the more complete counts."""
-        for index, left in part.left(records).items():
-            if index in self.left:
-                self.twice.add(index)
-            self.left[index] = min(left, self.left.get(index, left))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.weights["classes"])
-
-    @property
-    def saves_csv(self) -> bool:
-        return bool(self.settings.get("save_csv"))
-
-    @property
-    def max_failures(self) -> int:
-        return int(self.settings.get("max_failures", 0))
-
-    @property
-    def coverage(self) -> dict[str, Any]:
-        """What status.json says of the parts."""
-        return {"count": self.count, "left": {str(index): self.left[index] for index in sorted(self.left)}}
-
-    @property
-    def repeats(self) -> str:
-        """What is there more than once, for a person; empty when nothing is."""
-        return f"part {_list(sorted(self.twice))} of {self.count} is there more than once" if self.twice else ""
-
-    @property
-    def gaps(self) -> str:
-        """What is missing, for a person; empty when nothing is."""
-        missing = [index for index in range(self.count) if index not in self.left]
-        unfinished = [index for index, left in sorted(self.left.items()) if left]
-        said = [f"part {_list(missing)} of {self.count} missing"] if missing else []
-        if unfinished:
-            left = sum(self.left.values())
-            said.append(f"part {_list(unfinished)} of {self.count} unfinished, {left} input{'s' * (left != 1)} left")
-        return ", ".join(said)
+    return list(found.values()), damaged
 
 
 def _log_unreadable(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):  # no labels yet
-        LOG.warning("%s cannot be listed: %s", printable(error.filename), error.strerror)
-
-
-def _contradiction(what: str, first: Part, second: Part, difference: str) -> str:
-    return (
-        f"parts of different jobs: {printable(first.path)} and {printable(second.path)} differ in {what} "
-        f"({difference}); expected the parts of one job: name their folders one by one"
-    )
-
-
-def _difference(what: str, first: Part, second: Part) -> str:
-    a, b = first.decisive[what], second.decisive[what]
-    if not isinstance(a, dict) or not isinstance(b, dict):
-        return f"{a}, {b}"
-    return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))
-
-
-def _list(indices: Sequence[int]) -> str:
-    more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""
-    return ", ".join(map(str, indices[:_SHOWN])) + more
-
-
-def _record(path: Path) -> Record | None:
-    """The record in a file, None where it is not a whole one or names a place outside its run."""
-    try:
-        return Record.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def _each(values: Iterable[str]) -> str:
-    return "; ".join(sorted(set(values)))
+    LOG.warning("%s cannot be listed: %s", printable(error.filename), error.strerror)

@@ -1,9 +1,7 @@
 """Pixels from an image file: upright, 8 bits, BGR, or the reason why not."""
 
 import os
-import re
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -11,50 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.host import memory
+from entrypoint.sources import jpeg
+from entrypoint.sources.chatter import chatter
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 Image = NDArray[np.uint8]
 
 _MAX_FILE_BYTES = 1 << 30
-_PNG_END, _JPEG_END = b"IEND", b"\xff\xd9"
-# A marker inside JPEG's compressed data: not a stuffed 0xFF00, a restart marker or a fill byte.
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_PNG_END = b"IEND"
 
 
-def read_image(path: Path) -> Image | Failure:
+def read_image(path: str | Path, *, accept_damaged: bool = False) -> Image | Failure:
     """The image at `path`, HWC uint8 BGR in [0, 255], EXIF orientation applied; a Failure, never an exception.
 
-    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame.
+    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. A JPEG
+    image whose data are damaged is a Failure unless `accept_damaged` asks for what could be decoded of it.
     """
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a Path for each of a million files costs seconds
         if not stat.S_ISREG(status.st_mode):
             return Failure("not_a_file", "neither a regular file nor a link to one")
         if status.st_size > _MAX_FILE_BYTES:
             return Failure("too_large", f"{status.st_size} bytes, more than the {_MAX_FILE_BYTES} read")
-        data = path.read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123
+            data = file.read()
     except FileNotFoundError:
         return Failure("vanished", "listed at the start, gone when its turn came")
     except OSError as error:
         return Failure("unreadable", f"cannot be read: {error.strerror}")
     except MemoryError:
         return Failure(OUT_OF_MEMORY, "no memory left to read it")
-    return decode_image(data)
+    return decode_image(data, accept_damaged=accept_damaged)
 
 
-def read_ahead(path: Path) -> None:
-    """Let the kernel begin to read a file that is about to be asked for."""
-    with suppress(OSError):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            try:
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
-            finally:
-                os.close(descriptor)
-
-
-def decode_image(data: bytes) -> Image | Failure:
+def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failure:
     """`read_image` for bytes in memory."""
     kind = identify_head(data[:HEAD_BYTES])
     if kind.family == "empty":
@@ -64,7 +53,7 @@ def decode_image(data: bytes) -> Image | Failure:
     if cut := _cut(data, kind.name):
         return Failure("truncated", cut)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image, warning = _decoded(data, listen=kind.name == "JPEG image")
     except cv2.error as error:
         if memory.is_said(error):
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")
@@ -75,7 +64,26 @@ def decode_image(data: bytes) -> Image | Failure:
         return Failure(OUT_OF_MEMORY, "no memory left to decode it")
     if image is None:
         return Failure("damaged" if kind.family == "image" else "not_an_image", f"{kind.name}, cannot be decoded")
+    if not accept_damaged and (fault := jpeg.fault(warning, data)):
+        return Failure("damaged", f"a {kind.name} whose data are damaged: {fault}")
     return _eight_bits(image)
+
+
+def _decoded(data: bytes, listen: bool) -> tuple[NDArray[np.generic] | None, str]:
+    """What OpenCV makes of a file, and where it is to `listen` what it printed about that. Raises cv2.error."""
+    buffer, flags = np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+
+    def decode() -> NDArray[np.generic] | None:
+        return cv2.imdecode(buffer, flags)
+
+    heard = chatter()
+    if heard is None:
+        return decode(), ""
+    image, printed = heard.beside_others(decode)
+    if not (printed and listen):
+        return image, ""
+    del image  # it may be large, and comes again
+    return heard.alone(decode)
 
 
 def _shortened(error: cv2.error) -> str:
@@ -96,7 +104,7 @@ def _eight_bits(image: NDArray[np.generic]) -> Image:
 
 def _cut(data: bytes, kind: str) -> str | None:
     """How a file that does not reach its own end falls short; decoders fill the rest with grey and say nothing."""
-    if kind == "JPEG image" and not _jpeg_ends(data):
+    if kind == "JPEG image" and not jpeg.ends(data):
         return f"a JPEG image of {len(data)} bytes without its end marker"
     if kind == "PNG image" and _PNG_END not in data[-4096:] and not _png_ends(data):
         return f"a PNG image of {len(data)} bytes without its end chunk"
@@ -111,21 +119,4 @@ def _png_ends(data: bytes) -> bool:
         if data[position + 4 : position + 8] == _PNG_END:
             return True
         position += 12 + int.from_bytes(data[position : position + 4], "big")
-    return False
-
-
-def _jpeg_ends(data: bytes) -> bool:
-    """Whether the markers lead to an end-of-image. The end markers of embedded thumbnails lie inside segments.
-
-    A file that ends with such a marker, behind the start of a scan, needs no further look.
-    """
-    position = 2
-    while match := _JPEG_MARKER.search(data, position):
-        marker, position = match.group()[1], match.end()
-        if marker == 0xD9:
-            return True
-        if marker not in (0x01, 0xD8):
-            position += int.from_bytes(data[position : position + 2], "big")
-        if marker == 0xDA and position + 2 <= len(data) and data.endswith(_JPEG_END):
-            return True
     return False

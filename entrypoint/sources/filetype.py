@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from entrypoint.sources.zipdirectory import LargeDirectoryError, read_directory
+
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `identify_head` wants to see."""
 
@@ -142,10 +144,12 @@ def _identify_text(head: bytes) -> FileType:
 
 def _identify_zip(file: IO[bytes]) -> FileType:
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = {"/".join(name.split("/")[1:]) for name in archive.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        members = read_directory(file)
+    except LargeDirectoryError:
+        return _ZIP
+    except zipfile.BadZipFile:
         return TRUNCATED_ZIP
+    names = {"/".join(member.filename.split("/")[1:]) for member in members}
     if "data.pkl" in names:
         return TORCHSCRIPT if "constants.pkl" in names else TORCH
     return _ZIP
@@ -176,8 +180,10 @@ def _is_onnx(file: IO[bytes], size: int) -> bool:
         value = _varint(file)
         if value is None or tag & 7 not in (0, 2):
             return False
-        if tag & 7 == 2 and file.seek(value, 1) > size:
-            return False
+        if tag & 7 == 2:
+            if value > size - file.tell():  # a seek by more than a file can hold would raise
+                return False
+            file.seek(value, 1)
     return False
 
 

@@ -1,245 +1,166 @@
 """What a source holds: a file, a folder, a glob or a text file of paths, to a sorted list of media.
 
 Nothing is decoded here. What cannot be an input (a dangling link, a loop of links) is listed with its failure, so
-that it still gets a record. Hidden files, and files that are no media by suffix or content, are counted as ignored.
+that it still gets a record. Hidden files, files that are no media by suffix or content, and results of this program's
+own runs are counted as ignored. Whatever the source, a name stays below the folder that it is relative to.
 """
 
 import glob
 import os
-import stat
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint.errors import SourceError
-from entrypoint.sources.filetype import HEAD_BYTES, FileType, identify_head
+from entrypoint.sources import kinds
+from entrypoint.sources.filetype import identify_head
+from entrypoint.sources.kinds.still import Still
+from entrypoint.sources.listing import Clash, Kind, Listing
+from entrypoint.sources.medium import ReadOptions
+from entrypoint.sources.suffixes import IMAGE_SUFFIXES, suffix
+from entrypoint.sources.walk import OWN_RESULT, Walk, link_failure, read_head
 from entrypoint.text import printable
 from entrypoint.values import Failure
 
-IMAGE_SUFFIXES = frozenset(
-    (
-        ".avif .bmp .dib .dng .exr .gif .hdr .heic .heif .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pfm .pgm .pic .png "
-        ".pnm .ppm .pxm .ras .sr .tif .tiff .webp"
-    ).split()
-)
-VIDEO_SUFFIXES = frozenset(
-    [".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"]
-)
-# Not opened to see whether they are media after all: what lies beside images in datasets.
-_OTHER_SUFFIXES = frozenset(
-    (
-        ".txt .json .jsonl .xml .csv .tsv .md .yaml .yml .html .py .sh .log .cache .npy .npz .pt .pth .onnx .zip .tar "
-        ".gz .tgz .bz2 .xz .zst .7z .rar .parquet .pdf .db .ini .toml"
-    ).split()
-)
-_MAX_NESTED_LINKS = 8
-_MAX_TIMES_ENTERED = 16
-_VIDEO = Failure("unsupported", "a video; only still images are read")
+_WHITE_SPACE = " \t\r\n\v\f"  # less than what Unicode calls so: names may end in that
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
-    """`file`: as records name it, relative to the source root, with `/`; valid Unicode. `path`: where it lies."""
+def scan(
+    source: str,
+    is_results: Callable[[str], bool] = lambda folder: False,
+    clash: Clash = lambda file, other: False,
+    options: ReadOptions | None = None,
+) -> Listing:
+    """List the media of `source`; those below folders that hold results of runs, by `is_results`, are ignored.
 
-    file: str
-    path: Path
-    failure: Failure | None = None
-
-
-@dataclass(slots=True)
-class Listing:
-    """Media sorted by `file`, each name once; `ignored` counts other files by what they are."""
-
-    media: list[Medium]
-    ignored: Counter[str] = field(default_factory=Counter)
-
-
-def scan(source: str, is_results: Callable[[str], bool] = lambda folder: False) -> Listing:
-    """List the media of `source`; folders below it that hold results of earlier runs, by `is_results`, are not entered.
-
-    Raises SourceError when the source does not exist or cannot be listed.
+    The folder that the source itself names is not asked about: who names one wants it read. `clash` tells whether
+    results of an input would be in the way of another's: one of the two gets another name. Raises SourceError when the
+    source does not exist or cannot be listed.
     """
-    scanner = _Scanner(is_results)
-    path = Path(source)
-    if os.path.isdir(source):  # noqa: PTH112 - False, not an error, for a name that is too long
-        found = list(scanner.folder(path))
-    elif os.path.exists(source):  # noqa: PTH110
-        found = list(scanner.single(path))
-    elif "://" in source or source.isdigit():
-        raise SourceError(f"source {source!r}: streams and cameras are not read; expected a file, a folder or a glob")
-    elif glob.has_magic(source):
-        found = list(scanner.glob(source))
-    else:
-        where = "is a link to nothing" if os.path.islink(source) else "does not exist"  # noqa: PTH114
-        raise SourceError(f"source {source!r} {where}; expected a file, a folder, a glob or a text file of paths")
-    return Listing(_unique(sorted(found, key=lambda medium: medium.file)), scanner.ignored)
-
-
-def _unique(media: list[Medium]) -> list[Medium]:
-    """Each path once; one whose name or results would be in another's way gets a number behind its name."""
-    taken = {medium.file for medium in media}
-    taken |= {folder for file in taken for folder in _folders(file)}
-    kept: dict[str, Medium] = {}
-    for medium in media:
-        name, number = medium.file, 1
-        while (name in kept and kept[name].path != medium.path) or not taken.isdisjoint(_results(name)):
-            number += 1
-            name = f"{medium.file}~{number}"
-        kept.setdefault(name, Medium(name, medium.path, medium.failure))
-    return sorted(kept.values(), key=lambda medium: medium.file)
-
-
-def _folders(file: str) -> Iterator[str]:
-    while "/" in file:
-        file = file.rpartition("/")[0]
-        yield file
-
-
-def _results(file: str) -> set[str]:
-    """Names that results of `file` get beside its own, in one of the folders of a run."""
-    added = [".json", ".txt"] if _suffix(file) in IMAGE_SUFFIXES else [".json", ".txt", ".jpg", ".png"]
-    return {file + suffix for suffix in added}
-
-
-def _suffix(path: str) -> str:
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path for each of a million files costs seconds
-
-
-class _Scanner:
-    def __init__(self, is_results: Callable[[str], bool]) -> None:
-        self.ignored: Counter[str] = Counter()
-        self._is_results = is_results
-        self._entered: Counter[tuple[int, int]] = Counter()
-
-    def folder(self, root: Path) -> Iterator[Medium]:
-        try:
-            yield from self._walk(str(root), "", (), 0)
-        except OSError as error:
-            raise SourceError(f"source {str(root)!r} cannot be listed: {error.strerror}") from error
-
-    def single(self, path: Path) -> Iterator[Medium]:
-        """A file named by the user: an image whatever it is called, or a text file of paths."""
-        kind = _head_type(path)
-        if kind is not None and kind.name == "plain text" and _suffix(str(path)) not in IMAGE_SUFFIXES:
-            yield from self._listed(path)
-        else:
-            yield Medium(printable(path.name), path, _VIDEO if _is_video(path, kind) else None)
-
-    def glob(self, pattern: str) -> Iterator[Medium]:
-        parts = Path(pattern).parts
-        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-        root = Path(*parts[:fixed])
-        for match in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns too
-            if not Path(match).is_dir():
-                yield from self._file(match, printable(os.path.relpath(match, root)), os.path.islink(match))  # noqa: PTH114
-
-    def _listed(self, listing: Path) -> Iterator[Medium]:
-        for line in listing.read_bytes().splitlines():
-            entry = os.fsdecode(line.strip())
-            if not entry:
-                continue
-            path = Path(os.path.normpath(listing.parent / entry))
-            inside = path.is_relative_to(listing.parent)
-            file = printable(str(path.relative_to(listing.parent if inside else path.anchor)))
-            if os.path.isdir(path):  # noqa: PTH112 - as in scan
-                yield from self._walk(str(path), f"{file}/", (), 0)
-            elif not os.path.lexists(path):
-                yield Medium(file, path, Failure("missing", f"listed in {listing.name}, but does not exist"))
-            else:
-                yield Medium(file, path, _VIDEO if _is_video(path, _head_type(path)) else _link_failure(str(path)))
-
-    def _walk(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...], links: int) -> Iterator[Medium]:
-        here = _identity(Path(folder))
-        if above and self._is_results(folder):
-            self.ignored["folder of results"] += 1
-            return
-        self._entered[here] += 1
-        with os.scandir(folder) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-        for entry in listed:
-            file = prefix + printable(entry.name)
-            if entry.name.startswith("."):
-                self.ignored["hidden file"] += 1
-            elif _is_dir(entry):
-                yield from self._enter(entry, file, (*above, here), links + entry.is_symlink())
-            else:
-                yield from self._file(entry.path, file, entry.is_symlink())
-
-    def _enter(
-        self, entry: os.DirEntry[str], file: str, above: tuple[tuple[int, int], ...], links: int
-    ) -> Iterator[Medium]:
-        path = Path(entry.path)
-        try:
-            identity = _identity(path)
-            if identity in above:
-                yield Medium(file, path, Failure("link_loop", "a link to a folder that contains it"))
-            elif links > _MAX_NESTED_LINKS:
-                yield Medium(file, path, Failure("link_loop", f"below more than {_MAX_NESTED_LINKS} linked folders"))
-            elif links and self._entered[identity] >= _MAX_TIMES_ENTERED:
-                yield Medium(file, path, Failure("link_loop", f"a folder reached {_MAX_TIMES_ENTERED} times by links"))
-            else:
-                media = list(self._walk(entry.path, f"{file}/", above, links))
-                yield from media
-                if not media and _suffix(entry.name) in IMAGE_SUFFIXES:
-                    yield Medium(file, path, Failure("not_a_file", "a folder with the name of an image"))
-        except OSError as error:
-            yield Medium(file, path, Failure("unreadable", f"the folder cannot be listed: {error.strerror}"))
-
-    def _file(self, path: str, file: str, linked: bool) -> Iterator[Medium]:
-        suffix = _suffix(path)
-        failure = _link_failure(path) if linked else None
-        if suffix in IMAGE_SUFFIXES:
-            yield Medium(file, Path(path), failure)
-        elif suffix in VIDEO_SUFFIXES:
-            yield Medium(file, Path(path), failure or _VIDEO)
-        elif suffix in _OTHER_SUFFIXES or failure:
-            self.ignored[f"{suffix or 'nameless'} file" if not failure else failure.kind] += 1
-        else:
-            kind = _head_type(Path(path))
-            if kind is not None and kind.family in ("image", "video"):
-                yield Medium(file, Path(path), _VIDEO if kind.family == "video" else None)
-            else:
-                self.ignored[kind.name if kind else "unreadable file"] += 1
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
+    search = _Search(is_results)
     try:
-        return entry.is_dir()
-    except OSError:  # a loop of links that ends nowhere
-        return False
-
-
-def _link_failure(path: str) -> Failure | None:
-    """Why a link leads to no file, None for anything else."""
-    if not os.path.islink(path):  # noqa: PTH114 - as in _suffix
-        return None
-    try:
-        os.stat(path)  # noqa: PTH116
-    except FileNotFoundError:
-        return Failure("dangling_link", f"a link to {printable(os.readlink(path))}, which does not exist")  # noqa: PTH115
+        if os.path.isdir(source):  # noqa: PTH112 - False, not an error, for a name that is too long
+            search.folder(source)
+        elif os.path.exists(source):  # noqa: PTH110
+            search.single(source)
+        elif "://" in source or source.isdigit():
+            raise SourceError(
+                f"source {source!r}: streams and cameras are not read; expected a file, a folder or a glob"
+            )
+        elif glob.has_magic(source):
+            search.glob(source)
+        else:
+            where = "is a link to nothing" if os.path.islink(source) else "does not exist"  # noqa: PTH114
+            raise SourceError(f"source {source!r} {where}; expected a file, a folder, a glob or a text file of paths")
     except OSError as error:
-        return Failure("link_loop", f"a link that leads nowhere: {error.strerror}")
-    return None
+        raise SourceError(f"source {source!r} cannot be listed: {error.strerror}") from error
+    return search.found.listing(clash, options or ReadOptions())
 
 
-def _head_type(path: Path) -> FileType | None:
-    """The type by the file's first bytes; None for what is no regular file or cannot be read."""
+class _Search(Walk):
+    """The ways in which a source can name its media."""
+
+    def __init__(self, is_results: Callable[[str], bool]) -> None:
+        super().__init__(is_results)
+        self._within: dict[str, bool] = {}
+
+    def single(self, path: str) -> None:
+        """A file named by the user: an image whatever it is called, or a text file of paths."""
+        head = read_head(path)
+        is_text = head is not None and identify_head(head).name == "plain text"
+        if is_text and suffix(path) not in IMAGE_SUFFIXES:
+            self._listed(path)
+        else:
+            self.found.add(printable(os.path.basename(path)), path, _named_kind(path, head))  # noqa: PTH119
+
+    def glob(self, pattern: str) -> None:
+        """Files that match; their names are relative to the last folder before the first wildcard."""
+        parts = Path(pattern).parts
+        root = str(Path(*parts[: next(place for place, part in enumerate(parts) if glob.has_magic(part))]))
+        base = os.path.abspath(root)  # noqa: PTH100
+        for match in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns too
+            self.tell()
+            if os.path.isdir(match):  # noqa: PTH112
+                continue
+            if self._is_result(match, base):
+                self.found.ignored[OWN_RESULT] += 1
+            else:
+                self.file(match, _name_below(base, match), check_link=True)
+
+    def _listed(self, listing: str) -> None:
+        """The lines of a text file: files, or folders with all below them, relative to the folder it lies in."""
+        base = os.path.dirname(os.path.abspath(listing))  # noqa: PTH100, PTH120
+        with open(listing, encoding="utf-8-sig", errors="surrogateescape") as lines:  # noqa: PTH123
+            for line in lines:
+                self.tell()
+                if entry := line.strip(_WHITE_SPACE):
+                    self._entry(_settled(os.path.join(base, entry)), base, os.path.basename(listing))  # noqa: PTH118, PTH119
+
+    def _entry(self, path: str, base: str, listing: str) -> None:
+        file = _name_below(base, path)
+        is_folder = os.path.isdir(path)  # noqa: PTH112
+        if "\0" in path:
+            failure = Failure("missing", f"listed in {printable(listing)}, but no file has such a name")
+            self.found.add(file, path, failure=failure)
+        elif self._is_result(path, base) or (is_folder and path != base and self.is_results(path)):
+            self.found.ignored[OWN_RESULT] += 1
+        elif is_folder:
+            try:
+                self.folder(path, file)
+            except OSError as error:
+                failure = Failure("unreadable", f"the folder cannot be listed: {error.strerror}")
+                self.found.add(file or ".", path, failure=failure)
+        elif not os.path.lexists(path):
+            self.found.add(
+                file, path, failure=Failure("missing", f"listed in {printable(listing)}, but does not exist")
+            )
+        else:
+            kind = _named_kind(path, read_head(path))
+            self.found.add(file, path, kind, failure=link_failure(path))
+
+    def _is_result(self, path: str, base: str) -> bool:
+        """Whether a file or folder lies in results of a run, by the folders above it, those below `base` only.
+
+        Where it lies elsewhere, all folders above it count.
+        """
+        if path == base:
+            return False
+        return any(self._holds_results(folder) for folder in _folders_above(os.path.abspath(path), base))  # noqa: PTH100
+
+    def _holds_results(self, folder: str) -> bool:
+        if folder not in self._within:
+            self._within[folder] = self.is_results(folder)
+        return self._within[folder]
+
+
+def _folders_above(path: str, base: str) -> Iterator[str]:
+    while (folder := os.path.dirname(path)) not in (path, base):  # noqa: PTH120
+        yield folder
+        path = folder
+
+
+def _settled(path: str) -> str:
+    """The path without `.` and `..`, unless one of its links makes that another file."""
+    plain = os.path.normpath(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return None
-        with path.open("rb") as file:
-            return identify_head(file.read(HEAD_BYTES))
-    except OSError:
-        return None
+        if ".." in path.split("/") and not os.path.samefile(path, plain):  # noqa: PTH121
+            return path
+    except (OSError, ValueError):  # it does not exist, or cannot
+        pass
+    return plain
 
 
-def _is_video(path: Path, kind: FileType | None) -> bool:
-    return kind is not None and (
-        kind.family == "video" or (kind.family != "image" and _suffix(str(path)) in VIDEO_SUFFIXES)
-    )
+def _name_below(base: str, path: str) -> str:
+    """A file's name relative to the folder `base`, an absolute path; of a file elsewhere, its own absolute path."""
+    plain = os.path.abspath(path)  # noqa: PTH100
+    above = base if base.endswith("/") else f"{base}/"
+    if plain == base:
+        return ""
+    return printable(plain.removeprefix(above).lstrip("/")).replace("\0", "\\x00")
+
+
+def _named_kind(path: str, head: bytes | None) -> Kind | None:
+    """The kind of a file that is named itself, and not found in a folder: by its content, whatever its name."""
+    if head is None:
+        return Still  # which says why it cannot be read
+    kind, by_suffix = kinds.by_content(head), kinds.by_suffix(suffix(path))
+    return None if kind is by_suffix else kind or by_suffix

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
-from entrypoint.sources.filetype import GIT_LFS, HTML, TORCH, TORCH_LEGACY, XML, FileType, identify
+from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
+from entrypoint.weights import registry
 
 _SHOWN = 10
 
@@ -37,12 +38,12 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
         if len(candidates) == 1:
             return _runnable(candidates[0])
         if candidates:
-            raise WeightsError(_several(label, candidates))
+            raise _several(label, candidates)
         if _was_meant_as_weights(here):
             break
     # An image without weights of its own has an empty place for them, which is no news to anybody.
     labels = [label for label, paths in groups if wanted or paths or label == str(places[0])]
-    raise WeightsError(_none(labels, seen))
+    raise _none(labels, seen)
 
 
 def _family(kind: FileType | str) -> str | None:
@@ -114,7 +115,7 @@ def _sha256(path: Path) -> str:
 
 
 def _runnable(weights: Weights) -> Weights:
-    if weights.kind in (TORCH, TORCH_LEGACY):
+    if registry.knows(weights.kind):
         return weights
     raise NotADetectorError(
         f"{weights.path}: {_article(weights.kind.name)}; expected a YOLOv5 checkpoint as train.py saves it (the .pt "
@@ -126,46 +127,45 @@ def _article(name: str) -> str:
     return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
-def _several(label: str, candidates: list[Weights]) -> str:
+def _several(label: str, candidates: list[Weights]) -> WeightsError:
     rows = [
         f"  {weights.path}  {weights.size} bytes  sha256 {weights.sha256[:12]}…  {weights.kind.name}{_classes(weights)}"
         for weights in candidates[:_SHOWN]
     ]
     more = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
     advice = f"choose one with --weights, for example: --weights {candidates[0].path}"
-    return "\n".join([f"{len(candidates)} models under {label}, expected one; {advice}", *rows, *more])
+    return WeightsError(f"{len(candidates)} models under {label}, expected one; {advice}", [*rows, *more])
 
 
 def _classes(weights: Weights) -> str:
-    if weights.kind not in (TORCH, TORCH_LEGACY):
+    if not registry.knows(weights.kind):
         return ""
-    from entrypoint.weights.classic.checkpoint import (
-        load_checkpoint,
-    )  # torch, for a listing that hardly any run needs
-
     try:
-        return f", {len(load_checkpoint(weights.path).names)} classes"
+        return f", {len(registry.load_network(weights.path, weights.kind).names)} classes"
     except WeightsError:
         return ", not loadable"
 
 
-def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> str:
+def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> WeightsError:
     expected = "expected a YOLOv5 checkpoint (.pt), under any name"
     if not labels:
-        return (
+        return WeightsError(
             f"no weights: there is no /inputs; {expected}. Mount one there "
             '(`-v "$PWD/yolov5s.pt:/inputs/yolov5s.pt:ro"`, on Bacalhau `-i https://…/yolov5s.pt`), '
             "name one with --weights, or try --demo"
         )
     if not seen:
-        return f"no weights: {labels[0]} is an empty folder; {expected}. Mount one there, or name one with --weights"
+        return WeightsError(
+            f"no weights: {labels[0]} is an empty folder; {expected}. Mount one there, or name one with --weights"
+        )
     if len(seen) == 1:
         path, kind = seen[0]
-        return f"no weights: {path} is {_what(kind)}; {expected}"
+        return WeightsError(f"no weights: {path} is {_what(kind)}; {expected}")
     rows = [f"  {path}: {_what(kind)}" for path, kind in seen[:_SHOWN]]
     more = [f"  and {len(seen) - _SHOWN} more"] if len(seen) > _SHOWN else []
     where = ", ".join(labels)
-    return "\n".join([f"no weights among the {len(seen)} files under {where}; {expected}. Found:", *rows, *more])
+    message = f"no weights among the {len(seen)} files under {where}; {expected}. Found:"
+    return WeightsError(message, [*rows, *more])
 
 
 def _what(kind: FileType | str) -> str:

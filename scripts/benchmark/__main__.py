@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from entrypoint.cli.command import quiet_libraries
+from entrypoint.cli.run import quiet_libraries
 from entrypoint.settings import ENGINES, Engine, Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 

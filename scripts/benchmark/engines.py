@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from entrypoint.detect.detector import Detector
-from entrypoint.engines.base import Engine
+from entrypoint.engines.base import Engine, Images, Pixels
+from entrypoint.models.network import Output
 
 
 class Replay(Engine):
@@ -22,19 +21,20 @@ class Replay(Engine):
 
     def __init__(self, engine: Engine) -> None:
         self.device, self._engine = engine.device, engine
-        self._known: dict[tuple[tuple[int, ...], bytes], list[Tensor]] = {}
+        self._known: dict[tuple[tuple[int, ...], bytes], list[NDArray[np.float32]]] = {}
         self._of_thread = threading.local()
 
-    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    def upload(self, images: Images) -> Pixels:
         self._of_thread.keys = [(image.shape, image[::61, ::67].tobytes()) for image in images]
         return self._engine.upload(images)
 
-    def maps(self, pixels: Tensor) -> list[Tensor]:
+    def run(self, pixels: Pixels) -> Sequence[Output]:
         for number, key in enumerate(self._of_thread.keys):
             if key not in self._known:
-                self._known[key] = [level.clone() for level in self._engine.maps(pixels[number : number + 1])]
+                alone = np.asarray(pixels)[number : number + 1]
+                self._known[key] = [np.array(output) for output in self._engine.run(alone)]
         known = [self._known[key] for key in self._of_thread.keys]
-        return known[0] if len(known) == 1 else [torch.cat(levels) for levels in zip(*known, strict=True)]
+        return known[0] if len(known) == 1 else [np.concatenate(levels) for levels in zip(*known, strict=True)]
 
 
 class Meter(Engine):
@@ -46,12 +46,12 @@ class Meter(Engine):
         self.device, self._engine = engine.device, engine
         self._lock, self._seconds = threading.Lock(), 0.0
 
-    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    def upload(self, images: Images) -> Pixels:
         return self._engine.upload(images)
 
-    def maps(self, pixels: Tensor) -> list[Tensor]:
+    def run(self, pixels: Pixels) -> Sequence[Output]:
         began = time.thread_time()
-        found = self._engine.maps(pixels)
+        found = self._engine.run(pixels)
         with self._lock:
             self._seconds += time.thread_time() - began
         return found

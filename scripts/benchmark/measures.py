@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-import torch
-from torch import Tensor
 
 from entrypoint.detect.detector import Detector
+from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import load
+from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
-from entrypoint.host.device import choose_devices
-from entrypoint.results.status import versions
+from entrypoint.results.runstatus import versions
 from entrypoint.settings import Engine
+from entrypoint.sources.medium import FileMedium
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import stages
@@ -36,15 +36,15 @@ class Bench:
     def __init__(self, commands: Commands, images: Path, count: int, rounds: int) -> None:
         self._commands, self._rounds = commands, rounds
         self._settings, self._scratch = settings, scratch = commands.settings, commands.scratch
-        self._images = [medium.path for medium in scan(str(images)).media]
+        self._images = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
         if not self._images:
             raise click.UsageError(f"--images {images}: no images there")
         self._folder = copies(scratch / "many", self._images, count)
         self._few = copies(scratch / "few", self._images, _FEW)
-        media = scan(str(self._folder)).media
-        self._devices = choose_devices(settings.device, settings.half)
+        media = scan(str(self._folder))
+        self._devices = devices_for(settings)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
-        self._threads = torch.get_num_threads()
+        self._threads = limits.threads() // len(loaded.lanes)
         self._work = Workload(loaded, media, settings, scratch)
 
     def machine(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Bench:
 
     def stages(self) -> dict[str, Any]:
         """Each stage by itself, one image at a time, on one thread."""
-        threads = torch.get_num_threads()
+        threads = self._threads
         found = stages.stages(self._work.loaded, self._images, self._scratch, self._rounds)
         click.echo(f"\nStages, one image at a time, ms an image ({threads} thread for the network)")
         for name, span in found.items():
@@ -130,22 +130,25 @@ class Bench:
 
     def _can_meter(self) -> bool:
         """Whether the network's work is that of the thread that asks for it."""
-        return torch.get_num_threads() == 1 and not self._work.loaded.lanes[0].device.on_gpu
+        return self._threads == 1 and not self._work.loaded.lanes[0].device.on_gpu
 
-    def _one_at_a_time(self) -> list[tuple[Detector, Tensor]]:
+    def _one_at_a_time(self) -> list[tuple[Detector, Pixels]]:
         """Batches for the same network in one lane, which has all the cores."""
         engine = cast("Engine", self._work.loaded.lanes[0].engine.name)
         settings = replace(self._settings, engine=engine)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, self._work.media[:1])
-        torch.set_num_threads(self._threads)
+        self._share_cores(self._threads)
         return stages.uploaded(loaded, self._images)
 
     def _with_all_cores(self, measure: Callable[[], Span]) -> Span:
-        torch.set_num_threads(limits.threads())
+        self._share_cores(limits.threads())
         try:
             return measure()
         finally:
-            torch.set_num_threads(self._threads)
+            self._share_cores(self._threads)
+
+    def _share_cores(self, threads: int) -> None:
+        self._work.loaded.lanes[0].engine.set_threads(threads)
 
     def _bound(self, network: Span, rest: Span) -> str:
         cores = limits.cpu_limit()

@@ -5,14 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
+from entrypoint.engines.base import Pixels
 from entrypoint.results.draw import DrawOptions, annotate
-from entrypoint.results.formats.images import encode_image
+from entrypoint.results.encode import encode_image
 from entrypoint.sources.decode import decode_image
 from entrypoint.values import Failure, Record, compact
 from scripts.benchmark.clock import Span, median, timed
@@ -33,7 +32,6 @@ STAGES = (
 )
 
 
-@torch.inference_mode()
 def stages(loaded: Loaded, images: list[Path], scratch: Path, rounds: int) -> dict[str, Span]:
     """An image's share of each stage: for every image the median of the rounds, over images the mean."""
     detector = loaded.lanes[0]
@@ -61,12 +59,12 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     with timed() as spans["upload"]:
         pixels = detector.engine.upload([letterboxed])
     with timed() as spans["forward"]:
-        maps = detector.engine.maps(pixels)
+        outputs = detector.engine.run(pixels)
         synchronise(detector)
     with timed() as spans["decode boxes"]:
-        _, predictions = detector.decode(maps)
+        _, candidates = detector.candidates(outputs)
     with timed() as spans["nms"]:
-        found = detector.select([letterbox], [predictions])
+        found = detector.select([letterbox], [candidates])
     with timed() as spans["draw"]:
         canvas = annotate(image, found, names, DrawOptions())
     with timed() as spans["encode"]:
@@ -79,7 +77,7 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     return spans
 
 
-def uploaded(loaded: Loaded, images: list[Path]) -> list[tuple[Detector, Tensor]]:
+def uploaded(loaded: Loaded, images: list[Path]) -> list[tuple[Detector, Pixels]]:
     """Full batches of each image, where the network wants them; one a lane in turn."""
     batches = []
     for number, path in enumerate(images):
@@ -100,14 +98,13 @@ def _decoded(data: bytes) -> NDArray[np.uint8]:
     return image
 
 
-def forward(batches: list[tuple[Detector, Tensor]], lanes: int, batch_size: int, count: int) -> Span:
+def forward(batches: list[tuple[Detector, Pixels]], lanes: int, batch_size: int, count: int) -> Span:
     """The network alone on so many images, in as many lanes as the job has: an image's share. The floor of the job."""
 
-    @torch.inference_mode()
-    def run(turn: tuple[Detector, Tensor]) -> None:
+    def run(turn: tuple[Detector, Pixels]) -> None:
         detector, pixels = turn
-        with detector.device.queue():
-            detector.engine.maps(pixels)
+        with detector.engine.queue():
+            detector.engine.run(pixels)
             synchronise(detector)
 
     turns = list(itertools.islice(itertools.cycle(batches), -(-count // batch_size)))
@@ -121,4 +118,6 @@ def forward(batches: list[tuple[Detector, Tensor]], lanes: int, batch_size: int,
 def synchronise(detector: Detector) -> None:
     """Wait until a GPU has done what it was given."""
     if detector.device.on_gpu:
-        torch.cuda.current_stream(detector.device.torch_device).synchronize()
+        import torch
+
+        torch.cuda.current_stream(str(detector.device)).synchronize()

@@ -1,5 +1,6 @@
 """What is measured: a network on its lanes, and media for it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,14 +8,13 @@ from pathlib import Path
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
 from entrypoint.host import limits, memory
-from entrypoint.results.formats import image_writers, write_run
-from entrypoint.results.recordstore import RecordStore
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.settings import Settings
-from entrypoint.sources.scan import Medium
+from entrypoint.sources.medium import Medium
 from entrypoint.values import Record
 from scripts.benchmark.clock import Span, timed
 from scripts.benchmark.folders import results
@@ -25,7 +25,7 @@ class Workload:
     """A network that is ready to run, and media for it."""
 
     loaded: Loaded
-    media: list[Medium]
+    media: Sequence[Medium]
     settings: Settings
     scratch: Path
 
@@ -35,14 +35,13 @@ class Workload:
         names = self.loaded.names
         with (
             results(self.scratch) as project,
-            closing(RunFolder.claim(project, "exp", {})) as folder,
+            closing(claim(project, "exp", {})) as folder,
             timed() as span,
         ):
-            store = RecordStore(folder)
+            written = Results(folder, settings, names, [medium.file for medium in self.media])
             pipeline = Pipeline(
                 lanes or self.loaded.lanes,
-                image_writers(settings, folder, names),
-                store,
+                written,
                 names,
                 batch_size=self.loaded.batch_size,
                 threads=threads or limits.threads(),
@@ -51,10 +50,10 @@ class Workload:
                 timings=Timings(),
             )
             pipeline.run(self.media, _expect_success)
-            write_run(settings, folder, names, map(store.of, self.media), {})
+            written.write_run({}, lambda index: None)
         return span.each(len(self.media))
 
 
-def _expect_success(record: Record) -> None:
+def _expect_success(_: int, record: Record) -> None:
     if record.failure is not None:
         raise RuntimeError(f"{record.file}: {record.failure}")

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from scripts.reference.options import options
 from scripts.reference.structure import structure
 
 ROOT = Path(__file__).parent.parent.parent
 
 if __name__ == "__main__":
     (ROOT / "docs" / "structure.md").write_text(structure(ROOT))
+    (ROOT / "docs" / "options.md").write_text(options())

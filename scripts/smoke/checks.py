@@ -9,12 +9,12 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
 
 from entrypoint.host import limits
-from entrypoint.run.batching import map_ahead
 from entrypoint.sources.samples import DEMO_SCENES
 from scripts.smoke.bench import Bench, close, expect, records
 
@@ -69,7 +69,10 @@ def compressed_size(image: str) -> int:
         stream = saving.stdout
         assert stream
         blocks = itertools.islice(iter(lambda: stream.read(1 << 20), b""), 0, None, 4)
-        sizes = sum(map_ahead(lambda block: len(zlib.compress(block)), blocks, limits.threads(), 8, lambda _: 1, 8))
+        with ThreadPoolExecutor(limits.threads()) as pool:
+            sizes = 0
+            while some := list(itertools.islice(blocks, 64)):
+                sizes += sum(pool.map(lambda block: len(zlib.compress(block)), some))
     expect(saving.returncode, 0)
     return 4 * sizes
 

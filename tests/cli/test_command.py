@@ -12,8 +12,7 @@ import pytest
 
 from entrypoint import __version__
 from entrypoint.errors import WeightsError
-from entrypoint.run import job
-from entrypoint.settings import Settings
+from entrypoint.run import job, source
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from entrypoint.weights.find import find_weights
 from tests.classic import save_classic, tiny_model, tiny_names
@@ -35,96 +34,6 @@ def test_answers_without_importing_torch(option: str, expected: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
-
-
-@pytest.fixture
-def parsed(yolo_bac: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """The Settings that arguments become."""
-    seen: list[Settings] = []
-
-    def remember(settings: Settings, stopper: object, started: float) -> int:
-        seen.append(settings)
-        return 0
-
-    def parse(*args: object) -> Settings:
-        ended = yolo_bac(*args)
-        assert ended.code == 0, ended.stderr
-        return seen.pop()
-
-    monkeypatch.setattr(job, "run", remember)
-    return parse
-
-
-@pytest.mark.parametrize(
-    ("arguments", "field", "value"),
-    [
-        ([], "imgsz", (640, 640)),
-        (["--imgsz", "320"], "imgsz", (320, 320)),
-        (["--imgsz", "480", "640"], "imgsz", (480, 640)),
-        (["--img", "480", "640", "--augment"], "imgsz", (480, 640)),
-        (["--img-size", "480,640"], "imgsz", (480, 640)),
-        (["--classes", "0", "2"], "classes", ("0", "2")),
-        (["--classes", "person,sports ball"], "classes", ("person", "sports ball")),
-        (["--nosave", "--classes", "person", "2", "--half"], "classes", ("person", "2")),
-        ([], "classes", None),
-        (["--batch-size", "auto"], "batch_size", None),
-        (["--batch-size", "7"], "batch_size", 7),
-        (["--project", "runs"], "project", Path("runs")),
-        (["--data", "coco128.yaml"], "conf_thres", 0.25),
-        (["--vid-stride", "2"], "conf_thres", 0.25),
-        (["--no-resume"], "resume", False),
-        (["--demo"], "weights", str(DEMO_WEIGHTS)),
-        (["--demo"], "imgsz", (320, 320)),
-        (["--demo", "--imgsz", "640"], "imgsz", (640, 640)),
-        (["--demo", "--source", "x"], "source", "x"),
-    ],
-)
-def test_options(parsed: Callable[..., Settings], arguments: list[str], field: str, value: object) -> None:
-    assert getattr(parsed(*arguments), field) == value
-
-
-@pytest.mark.parametrize(
-    ("variable", "text", "field", "value"),
-    [
-        ("YOLO_BAC_CONF_THRES", "0.4", "conf_thres", 0.4),
-        ("YOLO_BAC_IMGSZ", "480 640", "imgsz", (480, 640)),
-        ("YOLO_BAC_CLASSES", "person,car", "classes", ("person", "car")),
-        ("YOLO_BAC_NOSAVE", "1", "nosave", True),
-        ("YOLO_BAC_RESUME", "false", "resume", False),
-    ],
-)
-def test_options_from_the_environment(
-    parsed: Callable[..., Settings],
-    monkeypatch: pytest.MonkeyPatch,
-    variable: str,
-    text: str,
-    field: str,
-    value: object,
-) -> None:
-    monkeypatch.setenv(variable, text)
-    assert getattr(parsed(), field) == value
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--imgsz", "0"],
-        ["--imgsz", "1", "2", "3"],
-        ["--imgsz", "big"],
-        ["--conf-thres", "1.5"],
-        ["--batch-size", "0"],
-        ["--batch-size", "many"],
-        ["--max-det", "0"],
-        ["--unknown"],
-        ["--demo", "--classes", "circle", "hexagon"],
-    ],
-    ids=" ".join,
-)
-def test_wrong_usage_is_exit_code_2(yolo_bac: Run, tmp_path: Path, arguments: list[str]) -> None:
-    ended = yolo_bac(*arguments, "--project", tmp_path / "out")
-    assert ended.code == 2
-    assert ended.stderr
-    assert not (tmp_path / "out").exists()
 
 
 def demo(*arguments: object) -> list[object]:
@@ -185,7 +94,7 @@ def test_the_summary_is_all_of_stdout(yolo_bac: Run, tmp_path: Path) -> None:
 
 def test_bundled_samples_are_the_last_resort(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("INPUTS", "DATASETS"):
-        monkeypatch.setattr(job, name, tmp_path / "absent")
+        monkeypatch.setattr(source, name, tmp_path / "absent")
     ended = yolo_bac("--weights", DEMO_WEIGHTS, "--project", tmp_path)
     assert ended.code == 0, ended.stderr
     assert {"bus.jpg", "zidane.jpg"} <= records(tmp_path / "exp").keys()
@@ -196,7 +105,7 @@ def test_an_empty_dataset_is_success_said_loudly(
     yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "datasets").mkdir()
-    monkeypatch.setattr(job, "DATASETS", tmp_path / "datasets")
+    monkeypatch.setattr(source, "DATASETS", tmp_path / "datasets")
     ended = yolo_bac("--weights", DEMO_WEIGHTS, "--project", tmp_path / "out")
     assert ended.code == 0
     assert ended.stdout.startswith("Nothing to do: the source holds no media.")
@@ -209,8 +118,9 @@ def test_media_under_inputs_beside_the_weights(yolo_bac: Run, tmp_path: Path, mo
     inputs.mkdir()
     (inputs / "1b9d6bcd").write_bytes(DEMO_WEIGHTS.read_bytes())
     (inputs / "scene without suffix").write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
-    monkeypatch.setattr(job, "INPUTS", inputs)
-    monkeypatch.setattr(job, "DATASETS", tmp_path / "absent")
+    for module in (job, source):
+        monkeypatch.setattr(module, "INPUTS", inputs)
+    monkeypatch.setattr(source, "DATASETS", tmp_path / "absent")
     ended = yolo_bac("--imgsz", 320, "--project", tmp_path)
     assert ended.code == 0, ended.stderr
     assert records(tmp_path / "exp").keys() == {"scene without suffix"}
@@ -325,7 +235,7 @@ def test_odd_environments(
     ("arguments", "words"),
     [
         (["--wieghts", "x"], "No such option '--wieghts'"),
-        (["--conf-thres", "2"], "'--conf-thres': 2.0 is not in the range 0<=x<=1"),
+        (["--conf-thres", "2"], "'--conf-thres': '2' is not a number from 0 to 1"),
         (["merge"], "Missing argument 'DIR...'"),
         (["photo.jpg"], "No such command 'photo.jpg'"),
     ],

@@ -1,5 +1,6 @@
 """The detector: memory that runs out, nothing found, what NMS selects."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,20 @@ from numpy.typing import NDArray
 
 from entrypoint.detect.detector import Detector, DetectorOptions
 from entrypoint.detect.letterbox import Letterbox
-from entrypoint.detect.nms import NmsOptions, select
+from entrypoint.detect.nms import NmsOptions
+from entrypoint.detect.views import View
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
-from entrypoint.host.device import Device
+from entrypoint.host.device import CPU
 from entrypoint.sources.decode import read_image
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detections, Failure
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 
-CPU = Device(torch.device("cpu"))
-
 
 def detector(engine: str = "torch", **options: Any) -> Detector:
-    network = load_checkpoint(DEMO_WEIGHTS).network
-    made = TorchEngine(network, CPU) if engine == "torch" else OnnxEngine(network, threads=1)
+    network = load_checkpoint(DEMO_WEIGHTS)
+    made = TorchEngine(network.graph, CPU) if engine == "torch" else OnnxEngine(network.graph, threads=1)
     return Detector(made, network, DetectorOptions((320, 320), **options))
 
 
@@ -42,15 +42,15 @@ def scene(name: str = "scene-1.png") -> np.ndarray:
 def limit_batches(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
     """Make uploads of more than `most` images fail as a full GPU does; gives the batch sizes that were tried."""
     tried: list[int] = []
-    upload = Device.upload
+    upload = TorchEngine.upload
 
-    def limited(self: Device, images: Any, layout: torch.memory_format) -> Any:
+    def limited(self: TorchEngine, images: Any) -> Any:
         tried.append(len(images))
         if len(images) > most:
             raise error
-        return upload(self, images, layout)
+        return upload(self, images)
 
-    monkeypatch.setattr(Device, "upload", limited)
+    monkeypatch.setattr(TorchEngine, "upload", limited)
     return tried
 
 
@@ -92,32 +92,6 @@ def test_nothing_found_is_empty_not_missing() -> None:
     assert found.xyxy.shape == (0, 4) and len(found) == 0
 
 
-def rows(*values: list[float]) -> NDArray[np.float32]:
-    """Predictions as x, y, width, height, objectness, class scores."""
-    return np.array(values, np.float32)
-
-
-CAT, DOG = [50.0, 50, 20, 20, 0.9, 0.9, 0.1], [51.0, 50, 20, 20, 0.9, 0.1, 0.8]
-
-
-@pytest.mark.parametrize(
-    ("options", "classes"),
-    [
-        (NmsOptions(), [0, 1]),
-        (NmsOptions(agnostic=True), [0]),
-        (NmsOptions(classes=(1,)), [1]),
-        (NmsOptions(classes=(1,), agnostic=True), [1]),  # the filter comes before NMS
-        (NmsOptions(max_det=1), [0]),
-        (NmsOptions(conf_thres=0.75), [0]),
-        (NmsOptions(conf_thres=0.95), []),
-    ],
-)
-def test_selection(options: NmsOptions, classes: list[int]) -> None:
-    found = select(rows(CAT, DOG, [51.0, 51, 20, 20, 0.8, 0.9, 0.0]), options)
-    assert found[:, 5].tolist() == classes
-    assert (np.diff(found[:, 4]) <= 0).all()
-
-
 @pytest.mark.parametrize(("threshold", "found"), [(0, 1000), (1e-9, 1000), (0.25, 3), (1, 0)])
 def test_thresholds_from_end_to_end(threshold: float, found: int) -> None:
     subject = detector(nms=NmsOptions(threshold, 1.0))
@@ -127,5 +101,41 @@ def test_thresholds_from_end_to_end(threshold: float, found: int) -> None:
     assert len(outcome) >= 3 if found == 3 else len(outcome) == found
 
 
-def test_boxes_are_corners_and_confidence_the_product() -> None:
-    assert select(rows(CAT), NmsOptions())[0].tolist() == pytest.approx([40, 40, 60, 60, 0.81, 0])
+class Tiles(Detector):
+    """The whole frame, and its left and right half."""
+
+    def views(self, image: NDArray[np.uint8]) -> tuple[View, ...]:
+        height, width, _ = image.shape
+        halves = []
+        for x in (0, width // 2):
+            part = image[:, x : x + width // 2]
+            letterbox = replace(self.letterbox(width // 2, height), x=x)
+            halves.append(View(letterbox, letterbox.apply(part)))
+        return (*super().views(image), *halves)
+
+
+def test_what_several_views_show_is_one_set_of_detections() -> None:
+    image = np.concatenate([scene(), scene()], 1)
+    alone, tiled = detector(), Tiles(detector().engine, load_checkpoint(DEMO_WEIGHTS), DetectorOptions((320, 320)))
+    (found,) = detect(alone, alone.letterbox(*image.shape[1::-1]), [image])
+    views = tiled.views(image)
+    looked = [tiled.look([view.pixels])[0] for view in views]
+    assert isinstance(found, Detections) and not any(isinstance(one, Failure) for one in looked)
+    together = tiled.select([view.letterbox for view in views], [one for one in looked if not isinstance(one, Failure)])
+    (half,) = detect(alone, alone.letterbox(*scene().shape[1::-1]), [scene()])
+    assert isinstance(half, Detections) and len(half) == 3
+    assert len(together) == 6  # each shape once, although two views show it
+    for offset in (0, image.shape[1] // 2):
+        for box, class_id in zip(half.xyxy + np.array([offset, 0] * 2, np.float32), half.class_id, strict=True):
+            same = together.class_id == class_id
+            assert np.abs(together.xyxy[same] - box).max(1).min() < 8
+
+
+def test_one_view_keeps_its_last_bit_beside_others_that_show_nothing() -> None:
+    subject, image = detector(), scene()
+    box = subject.letterbox(image.shape[1], image.shape[0])
+    (rows,) = subject.look([box.apply(image)])
+    assert not isinstance(rows, Failure)
+    alone, beside = subject.select([box], [rows]), subject.select([box, box], [rows, rows[:0]])
+    np.testing.assert_array_equal(alone.xyxy, beside.xyxy)
+    np.testing.assert_array_equal(alone.confidence, beside.confidence)

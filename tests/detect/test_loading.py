@@ -1,4 +1,4 @@
-"""Which engine runs: by the number of images, by memory, by what the network is made of, by the user's word."""
+"""Which engine runs: by what is installed, by the trial it must pass, by the user's word."""
 
 import json
 import os
@@ -6,19 +6,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from torch import nn
 
-from entrypoint.detect import loading
+from entrypoint.detect import loading, nms
+from entrypoint.detect.enginechoice import gpu_fault
 from entrypoint.engines.onnx import OnnxEngine
+from entrypoint.engines.torch import TorchEngine
+from entrypoint.errors import ResourceError
 from entrypoint.host import limits, memory
-from entrypoint.models.yolov5.head import Detect
-from entrypoint.models.yolov5.network import Network
-from entrypoint.sources.samples import DEMO_SCENES
+from entrypoint.host.device import CPU
+from entrypoint.models.graph import Graph, Node
+from entrypoint.settings import Settings
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.weights.classic.checkpoint import load_checkpoint
 from tests.classic import save_classic, tiny_model, tiny_names
-from tests.conftest import ROOT, Ended
+from tests.conftest import ROOT, Ended, records
 
 Run = Callable[..., Ended]
 
@@ -50,43 +56,110 @@ def test_the_engine_does_not_depend_on_how_many_images_a_part_has(yolo_bac: Run,
         assert engine_of(status.parent) == "onnx"
 
 
-@pytest.mark.parametrize(("megabytes", "weights", "fits"), [(600, 1, True), (600, 100, False), (4000, 100, True)])
-def test_a_graph_is_made_where_memory_has_room(
-    monkeypatch: pytest.MonkeyPatch, megabytes: int, weights: int, fits: bool
-) -> None:
-    monkeypatch.setattr(limits, "memory_limit", lambda: megabytes * 1_000_000)
-    head = Detect(nn.ModuleList(), torch.ones(1, 1, 2), torch.tensor([8.0]), 1)
-    network = Network([nn.Linear(1000, 250 * weights, device="meta")], head, [], 32)  # so many megabytes
-    assert loading.graph_fits(network) == fits
+Outputs = list[np.ndarray]
 
 
-def test_an_engine_that_does_not_fit_or_is_wrong_gives_way(
-    yolo_bac: Run, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def failing(_: Outputs) -> Outputs:
+    raise RuntimeError("Non-zero status code")
+
+
+def full(_: Outputs) -> Outputs:
+    raise MemoryError("no memory")
+
+
+@pytest.fixture
+def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Outputs], Outputs]], None]:
+    """Changes what ONNX Runtime's optimised graphs give."""
+    made, run = OnnxEngine.__init__, OnnxEngine.run
+    optimised: set[int] = set()
+
+    def make(self: OnnxEngine, graph: Graph, threads: int, **options: Any) -> None:
+        made(self, graph, threads, **options)
+        (optimised.discard if options else optimised.add)(id(self))
+
+    def to(change: Callable[[Outputs], Outputs]) -> None:
+        def changed(self: OnnxEngine, pixels: Any) -> Outputs:
+            return change(run(self, pixels)) if id(self) in optimised else run(self, pixels)
+
+        monkeypatch.setattr(OnnxEngine, "__init__", make)
+        monkeypatch.setattr(OnnxEngine, "run", changed)
+
+    return to
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda found: [level + 1 for level in found], "it computes something else"),
+        (lambda found: [level[..., :1] for level in found], "it computes something else"),
+        (failing, "Non-zero status code"),
+    ],
+    ids=["other values", "other shapes", "an error"],
+)
+def test_an_engine_that_fails_or_is_wrong_gives_way(
+    yolo_bac: Run, many: Path, tmp_path: Path, spoil: Callable[..., None], change: Any, fault: str
 ) -> None:
-    honest = OnnxEngine.maps
-    for fault, maps in (
-        ("no memory", lambda self, pixels: (_ for _ in ()).throw(MemoryError("no memory"))),
-        ("it computes something else", lambda self, pixels: [level + 1 for level in honest(self, pixels)]),
-        ("it computes something else", lambda self, pixels: [level[..., :1] for level in honest(self, pixels)]),
-        ("Non-zero status code", lambda self, pixels: (_ for _ in ()).throw(RuntimeError("Non-zero status code"))),
-    ):
-        monkeypatch.setattr(OnnxEngine, "maps", maps)
-        ended = yolo_bac("--demo", "--source", many, "--project", tmp_path / fault, "--no-resume")
-        assert ended.code == 0 and fault in ended.stderr
-        assert engine_of(tmp_path / fault / "exp") == "torch"
+    spoil(change)
+    ended = yolo_bac("--demo", "--source", many, "--project", tmp_path)
+    assert ended.code == 0 and fault in ended.stderr
+    assert engine_of(tmp_path / "exp") == "torch"
     ended = yolo_bac("--demo", "--project", tmp_path / "asked", "--engine", "onnx")
     assert ended.code == 2 and "--engine onnx does not run these weights" in ended.stderr.splitlines()[0]
 
 
+def test_memory_that_is_out_is_no_reason_for_an_engine_that_needs_more(
+    yolo_bac: Run, tmp_path: Path, spoil: Callable[..., None]
+) -> None:
+    spoil(full)
+    ended = yolo_bac("--demo", "--project", tmp_path)
+    assert ended.code == 7 and "not enough memory for the network" in ended.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--engine", "torch"], 2, "--engine torch: PyTorch is not here"),
+        (["--engine", "auto"], 7, "it computes something else; and PyTorch is not here"),
+    ],
+)
+def test_without_pytorch_there_is_no_way_to_give(
+    yolo_bac: Run,
+    tmp_path: Path,
+    spoil: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    code: int,
+    words: str,
+) -> None:
+    spoil(lambda found: [level + 1 for level in found])
+    monkeypatch.setitem(sys.modules, "entrypoint.engines.torch", None)
+    ended = yolo_bac("--demo", "--project", tmp_path, *options)
+    assert ended.code == code and words in ended.stderr.splitlines()[0]
+
+
+def test_without_onnx_runtime_pytorch_runs_and_nms_is_the_same(
+    yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path / "with", "--engine", "torch").code == 0
+    monkeypatch.setitem(sys.modules, "entrypoint.engines.onnx", None)
+    nms.suppression.cache_clear()
+    try:
+        ended = yolo_bac("--demo", "--project", tmp_path / "without")
+    finally:
+        nms.suppression.cache_clear()
+    assert ended.code == 0 and "ONNX Runtime does not run these weights: it is not here" in ended.stderr
+    assert records(tmp_path / "with" / "exp") == records(tmp_path / "without" / "exp")
+
+
 FRESH_THREAD = """
-import threading, torch
-from entrypoint.host.device import Device
+import numpy, threading, torch
+from entrypoint.host.device import CPU
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 torch.set_num_threads(1)
-engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).network, Device(torch.device("cpu")))
-thread = threading.Thread(target=lambda: engine.maps(torch.zeros(1, 3, 320, 320)))
+engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).graph, CPU)
+thread = threading.Thread(target=lambda: engine.run(numpy.zeros((1, 3, 320, 320), numpy.float32)))
 thread.start()
 thread.join()
 print(sum(1 for _ in __import__("pathlib").Path("/proc/self/task").iterdir()))
@@ -114,25 +187,15 @@ def test_lanes_are_what_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert loading.lanes_that_fit(Hungry()) == limits.threads()  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def odd_weights(tmp_path: Path) -> Path:
-    """A network with a layer that is not translated."""
+def test_weights_that_give_no_numbers_are_refused(yolo_bac: Run, tmp_path: Path) -> None:
     model = tiny_model("a", "b")
-    for layer in model.modules():
-        if isinstance(layer, nn.MaxPool2d):
-            layer.ceil_mode = True
-    save_classic({"model": model}, tmp_path / "odd.pt", tiny_names())
-    return tmp_path / "odd.pt"
-
-
-def test_a_layer_without_translation_runs_in_pytorch(
-    yolo_bac: Run, many: Path, odd_weights: Path, tmp_path: Path
-) -> None:
-    ended = yolo_bac("--demo", "--weights", odd_weights, "--source", many, "--project", tmp_path)
-    assert ended.code == 0, ended.stderr
-    assert "MaxPool2d with ceil_mode" in ended.stderr and engine_of(tmp_path / "exp") == "torch"
-    ended = yolo_bac("--demo", "--weights", odd_weights, "--project", tmp_path, "--engine", "onnx")
-    assert ended.code == 2 and "use --engine torch" in ended.stderr.splitlines()[0]
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data *= 1e5  # each of them is a number, and so is no product of them all
+    save_classic({"model": model}, tmp_path / "wild.pt", tiny_names())
+    for engine in ("auto", "torch"):
+        ended = yolo_bac("--weights", tmp_path / "wild.pt", "--source", DEMO_SCENES, "--engine", engine)
+        assert ended.code == 3 and "values that are no finite numbers" in ended.stderr.splitlines()[0]
 
 
 def test_onnx_is_for_cpus(yolo_bac: Run, tmp_path: Path) -> None:
@@ -144,3 +207,18 @@ def test_the_cores_are_shared_among_the_images(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(limits, "threads", lambda: 8)
     shares = {images: loading.shares_of_cpu(images) for images in (0, 1, 3, 8, 1000)}
     assert shares == {0: (1, 8), 1: (1, 8), 3: (3, 2), 8: (8, 1), 1000: (8, 1)}
+
+
+def test_a_gpu_that_computes_something_else_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, honest = load_checkpoint(DEMO_WEIGHTS), TorchEngine.run
+    assert gpu_fault(network, CPU, Settings()) is None
+    monkeypatch.setattr(TorchEngine, "run", lambda self, pixels: [np.asarray(one) + 1 for one in honest(self, pixels)])
+    assert gpu_fault(network, CPU, Settings()) == "it computes something else"
+    with pytest.raises(ResourceError, match="--device 0: it computes something else; use another GPU"):
+        gpu_fault(network, CPU, Settings(device="0"))
+
+
+def test_an_operation_that_pytorch_lacks_is_a_reason_against_a_gpu() -> None:
+    network = load_checkpoint(DEMO_WEIGHTS)
+    network.graph.nodes.append(Node("Loop", (network.graph.outputs[0],), ("looped",)))
+    assert gpu_fault(network, CPU, Settings()) == "PyTorch's table has no Loop"

@@ -1,5 +1,7 @@
 """Living within a memory limit: what does not fit is said, and an image that does not fit beside others goes alone."""
 
+import os
+import re
 import resource
 import shutil
 import subprocess
@@ -15,8 +17,11 @@ import pytest
 from entrypoint.detect.detector import Detector
 from entrypoint.errors import ResourceError
 from entrypoint.host import limits, memory
-from entrypoint.sources.samples import DEMO_SCENES
-from tests.conftest import ROOT, Ended, records
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.weights.classic.checkpoint import load_checkpoint
+from tests.bacalhau_node.cgroup import Cgroup, unavailable
+from tests.bacalhau_node.launch import Limits
+from tests.conftest import ROOT, Ended, records, start
 
 
 def limit_to(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
@@ -30,8 +35,8 @@ def test_enough_is_enough(monkeypatch: pytest.MonkeyPatch, limit: int | None) ->
 
 
 def test_too_little_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit_to(monkeypatch, 256_000_000)
-    with pytest.raises(ResourceError, match=r"limited to 256 MB.*--memory 4gb"):
+    limit_to(monkeypatch, 64_000_000)
+    with pytest.raises(ResourceError, match=r"limited to 64 MB, and this program needs 100 MB.*--memory 4gb"):
         memory.require_least()
 
 
@@ -39,6 +44,51 @@ def test_too_little_names_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_less_waits_where_there_is_less_room(monkeypatch: pytest.MonkeyPatch, limit: int | None, waiting: int) -> None:
     limit_to(monkeypatch, limit)
     assert memory.waiting_bytes() == waiting
+
+
+def test_what_is_needed_is_told_by_the_network_s_size(
+    yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "guard", lambda by_host=False: None)  # of this process, that runs other tests
+    needed = memory.need_of(load_checkpoint(DEMO_WEIGHTS).graph.nbytes, (1280, 1280))
+    limit_to(monkeypatch, needed - 1_000_000)
+    ended = yolo_bac("--demo", "--project", tmp_path / "out", "--imgsz", 1280)
+    assert ended.code == 7 and not (tmp_path / "out").exists()
+    assert f"at 1280 × 1280 needs {-(-needed // 1_000_000)} MB" in ended.stderr.splitlines()[0]
+    assert "--memory 4gb" in ended.stderr.splitlines()[0]
+
+
+def test_pytorch_needs_more(yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "guard", lambda by_host=False: None)
+    limit_to(monkeypatch, 256_000_000)
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    ended = yolo_bac("--demo", "--project", tmp_path, "--engine", "torch")
+    assert ended.code == 7 and "PyTorch needs 420 MB" in ended.stderr.splitlines()[0]
+
+
+@pytest.mark.skipif(bool(unavailable()), reason=str(unavailable()))
+@pytest.mark.parametrize(("imgsz", "images"), [(640, 14), (1280, 2)])
+def test_a_small_network_runs_where_just_its_need_is_granted(
+    data: Path, tmp_path: Path, imgsz: int, images: int
+) -> None:
+    weights, source = data / "weights" / "yolov5n-coco.pt", tmp_path / "in"
+    source.mkdir()
+    for path in sorted((data / "images").iterdir())[:images]:
+        (source / path.name).symlink_to(path)
+    needed = memory.need_of(load_checkpoint(weights).graph.nbytes, (imgsz, imgsz))
+    assert needed < 256_000_000
+    group = Cgroup.make(Limits(cpus=2, memory=needed + (4 << 10)))  # the kernel counts pages
+    try:
+        ended = start(
+            *("--weights", weights, "--source", source, "--project", tmp_path / "out", "--imgsz", imgsz),
+            *("--device", "cpu"),
+            preexec_fn=lambda: [(view / "cgroup.procs").write_text(str(os.getpid())) for view in group.views.values()],
+        )
+        _, stderr = ended.communicate(timeout=120)
+        assert ended.returncode == 0 and group.oom_kills() == 0, stderr
+    finally:
+        group.remove()
+    assert len(records(tmp_path / "out" / "exp")) == images
 
 
 GUARDED = """
@@ -68,11 +118,43 @@ def test_an_allocation_beyond_the_limit_fails_and_is_known_for_what_it_is() -> N
     subprocess.run([sys.executable, "-c", GUARDED], check=True, cwd=ROOT)
 
 
-def test_without_a_limit_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+BY_HOST = """
+import sys
+from pathlib import Path
+from entrypoint.host import limits, memory
+limit, available = (int(word) << 20 for word in sys.argv[1:3])
+limits.memory_limit = lambda: limit or None
+memory._MEMINFO = Path(sys.argv[3])
+memory._MEMINFO.write_text(f"MemTotal: 9999999 kB\\nMemAvailable: {available >> 10} kB\\nSwapFree: 1024 kB\\n")
+memory.guard(by_host=True)
+try:
+    bytearray(2048 << 20)
+except MemoryError:
+    bytearray(100 << 20)
+else:
+    sys.exit("it was given")
+"""
+
+
+@pytest.mark.parametrize(("limit", "available"), [(0, 1024), (65536, 1024), (1024, 65536)])
+def test_the_host_guards_where_no_limit_below_it_does(tmp_path: Path, limit: int, available: int) -> None:
+    arguments = [str(limit), str(available), str(tmp_path / "meminfo")]
+    subprocess.run([sys.executable, "-c", BY_HOST, *arguments], check=True, cwd=ROOT)
+
+
+def test_without_a_limit_and_beside_a_gpu_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limit_to(monkeypatch, None)
     before = resource.getrlimit(resource.RLIMIT_DATA)
     memory.guard()
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "absent")
+    memory.guard(by_host=True)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.mark.parametrize(("limit", "words"), [(1 << 30, "limited to 1073 MB.*--memory 4gb"), (None, "MB are free on")])
+def test_a_shortage_says_what_there_is(monkeypatch: pytest.MonkeyPatch, limit: int | None, words: str) -> None:
+    limit_to(monkeypatch, limit)
+    assert re.search(words, str(memory.shortage("the network")))
 
 
 @pytest.fixture
@@ -123,7 +205,7 @@ def test_a_network_that_does_not_fit_ends_the_start(
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
     limit_to(monkeypatch, 64 << 30)
-    monkeypatch.setattr(memory, "guard", lambda: None)  # of this process, that runs other tests
+    monkeypatch.setattr(memory, "guard", lambda **_: None)  # of this process, that runs other tests
     monkeypatch.setattr(Detector, "try_one", full)
     ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out")
     assert ended.code == 7

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.models.yolov5.head import above_by_numpy, above_by_torch
+from entrypoint.engines.torch import OnGpu
+from entrypoint.models.network import cells_above
 
 
 @given(
@@ -30,8 +31,11 @@ def test_both_ways_keep_what_is_above(
         for cell in range(cells)
         if raw[image, anchor, 4, cell].item() > least
     ]
-    for keep in (above_by_torch, above_by_numpy):
-        *places, logits = keep(raw, least)
+    output = raw.reshape(images, anchors * values, 1, cells)
+    for *places, logits in (
+        OnGpu(output).cells_above(anchors, 4, least),
+        cells_above(output.numpy(), anchors, 4, least),
+    ):
         assert logits.dtype == np.float32 and logits.shape == (len(expected), values)
         found = zip(*(values.tolist() for values in places), logits.tolist(), strict=True)
         np.testing.assert_equal(list(found), expected)

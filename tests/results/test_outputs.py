@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
+from entrypoint.results.claim import claim
 from entrypoint.results.draw import DrawOptions, annotate
-from entrypoint.results.formats.base import Looked
-from entrypoint.results.formats.crops import CropWriter
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.formats.crops import Crops
+from entrypoint.results.paths import result_path
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.values import Detections
@@ -168,17 +169,19 @@ def test_nosave_leaves_no_images(yolo_bac: Callable[..., Ended], tmp_path: Path)
         "coco.json",
         "labels",
         "predictions.json",
+        "records.jsonl",
         "status.json",
     ]
 
 
 @pytest.mark.parametrize("name", ["../../evil", "a/b", "..", ".", "", "\\x", "/abs"])
 def test_class_names_from_a_checkpoint_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {}, exist_ok=False, resume=False)
+    folder = claim(tmp_path, "exp", {}, exist_ok=False, resume=False)
     found = Detections(np.array([[1, 1, 9, 9]], np.float32), np.array([0.9], np.float32), np.array([0]))
-    CropWriter(Settings(), folder, (name,)).write(Looked("x.jpg", np.zeros((10, 10, 3), np.uint8), found))
+    shown = AnnotatedFrame("x.jpg", np.zeros((10, 10, 3), np.uint8), found)
+    Crops(Settings(), (name,)).write(shown, lambda path, data: folder.write("x.jpg", path, data))
+    (crop,) = [path for path in tmp_path.rglob("*.jpg") if path.is_file()]
     folder.close()
-    (crop,) = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert crop.relative_to(tmp_path).parts[:2] == ("exp", "crops")
     assert len(crop.relative_to(tmp_path).parts) == 4
 
@@ -215,10 +218,11 @@ def test_results_belong_to_the_owner_of_the_output_folder_and_anybody_may_read_t
 
 
 def test_threads_that_need_the_same_new_folders_do_not_get_in_each_others_way(tmp_path: Path) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {})
+    folder = claim(tmp_path, "exp", {})
     with ThreadPoolExecutor(8) as pool:
         for number in range(300):
             names = [f"{number}/a/b/c/d/{thread}" for thread in range(8)]
-            list(pool.map(lambda name: folder.write(folder.file("labels", name), b"x"), names))
+            list(pool.map(lambda name: folder.write(name, result_path("labels", name), b"x"), names))
     assert len(list(folder.path.glob("labels/**/d/*"))) == 2400
     folder.close()
+    assert not list(folder.path.glob("labels/**/*")), "no record vouches for them"

@@ -4,12 +4,15 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
-from entrypoint.run.deadline import Deadline
+from entrypoint.detect.detector import Detector
+from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.sources.samples import DEMO_SCENES
+from entrypoint.values import Detection, Record
 from tests.conftest import Ended, records, start
 from tests.schemas import assert_valid
 
@@ -36,6 +39,82 @@ def test_more_records_need_more_time_to_end() -> None:
     now = time.monotonic()
     assert not Deadline(20, now, 10_000).passed()
     assert Deadline(20, now, 100_000).passed()
+
+
+class Slow:
+    """A detector whose time is in proportion to the pixels, on a clock of its own."""
+
+    imgsz = (16384, 16384)
+
+    def __init__(self, seconds_a_megapixel: float) -> None:
+        self.now, self.each = 100.0, seconds_a_megapixel
+
+    def look(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        self.now += sum(image.size for image in images) / 3e6 * self.each
+        return [np.empty((0, 6), np.float32)] * len(images)
+
+
+@pytest.mark.parametrize(
+    ("each", "budget", "fits"), [(0.1, 60, True), (0.1, 20, False), (1, 60, False), (1, None, True)]
+)
+def test_the_first_large_image_is_not_begun_when_it_cannot_end_in_time(
+    monkeypatch: pytest.MonkeyPatch, each: float, budget: float | None, fits: bool
+) -> None:
+    detector = Slow(each)
+    monkeypatch.setattr(time, "monotonic", lambda: detector.now)
+    deadline = Deadline(budget, 100, records=1)
+    assert deadline.has_time_for(cast("Detector", detector)) is fits
+    with deadline.step() as in_time:
+        assert in_time is fits
+
+
+def test_what_was_measured_counts_for_more_than_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = Slow(0.1)
+    monkeypatch.setattr(time, "monotonic", lambda: detector.now)
+    deadline = Deadline(60, 100, records=1)
+    assert deadline.has_time_for(cast("Detector", detector))  # some 40 seconds
+    with deadline.step() as in_time:
+        assert in_time
+        detector.now += 20
+    assert not deadline.passed()
+
+
+def test_a_small_size_needs_no_trial() -> None:
+    detector = Slow(1000)
+    detector.imgsz = (640, 640)
+    assert Deadline(60, time.monotonic(), 1).has_time_for(cast("Detector", detector)) and detector.now == 100
+
+
+def test_a_slow_output_folder_ends_the_work_earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Detection("person", 0, 0.5, (1.0, 2.0, 3.0, 4.0))
+    record = Record("a.png", 10, 10, (found,) * 10)
+    write = Path.write_bytes
+
+    def slowly(path: Path, data: bytes) -> int:
+        time.sleep(0.01 + len(data) / 1_000_000)
+        return write(path, data)
+
+    deadlines = [Deadline(600, time.monotonic(), 100_000) for _ in range(2)]
+    for deadline in deadlines:
+        rate = WritingRate(tmp_path, deadline)
+        for _ in range(300):
+            rate.add(record)
+        monkeypatch.setattr(Path, "write_bytes", slowly)
+    assert not list(tmp_path.iterdir())
+    # A megabyte a second for 100,000 records of a kilobyte, three times.
+    assert [deadline.passed() for deadline in deadlines] == [False, False]
+    late = time.monotonic() + 400
+    monkeypatch.setattr(time, "monotonic", lambda: late)
+    assert [deadline.passed() for deadline in deadlines] == [False, True]
+
+
+def test_a_run_at_a_size_that_cannot_end_in_time_ends_soon(tmp_path: Path) -> None:
+    began = time.monotonic()
+    job = start("--demo", "--imgsz", 16384, "--project", tmp_path, "--time-budget", 8, "--nosave")
+    stdout, stderr = job.communicate(timeout=100)
+    assert job.returncode == 5, stderr
+    assert stdout.startswith("Out of time: --time-budget 8 ended with 6 of 6 not done")
+    assert time.monotonic() - began < 20
 
 
 def test_a_run_out_of_time_lists_what_is_left_and_is_continued(yolo_bac: Callable[..., Ended], tmp_path: Path) -> None:

@@ -5,28 +5,28 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from entrypoint.detect.detector import Detector, DetectorOptions
+from entrypoint.engines.base import Pixels
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.errors import OutputError
-from entrypoint.host.device import Device
-from entrypoint.results.formats import image_writers
-from entrypoint.results.recordstore import RecordStore
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.host.device import CPU
+from entrypoint.models.network import Output
+from entrypoint.results.claim import claim
+from entrypoint.results.formats.base import AnnotatedFrame
+from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.settings import Settings
-from entrypoint.sources.decode import read_ahead
+from entrypoint.sources.kinds.still import Still
+from entrypoint.sources.medium import Medium, ReadOptions
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.sources.scan import Medium, scan
+from entrypoint.sources.scan import scan
 from entrypoint.values import Record
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 
@@ -37,19 +37,19 @@ class Counted(TorchEngine):
     working, most, gate = 0, 0, threading.Lock()
 
     def __init__(self) -> None:
-        network = load_checkpoint(DEMO_WEIGHTS).network
-        super().__init__(network, Device(torch.device("cpu")))
+        self.network = load_checkpoint(DEMO_WEIGHTS)
+        super().__init__(self.network.graph, CPU)
         self.batches = 0
 
-    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Pixels:
         with Counted.gate:
             self.batches += 1
             Counted.working += 1
             Counted.most = max(Counted.most, Counted.working)
         return super().upload(images)
 
-    def maps(self, pixels: Tensor) -> list[Tensor]:
-        found = super().maps(pixels)
+    def run(self, pixels: Pixels) -> Sequence[Output]:
+        found = super().run(pixels)
         with Counted.gate:
             Counted.working -= 1
         return found
@@ -70,17 +70,18 @@ def media(tmp_path: Path) -> list[Medium]:
         for scene in DEMO_SCENES.iterdir():
             (folder / f"{number}-{scene.name}").symlink_to(scene)
     (folder / "broken.png").write_bytes(b"no image")
-    return scan(str(folder)).media
+    return list(scan(str(folder)))
 
 
-def run(lanes: list[Detector], media: list[Medium], project: Path, batch_size: int, **options: Any) -> list[Record]:
+def run(
+    lanes: list[Detector], media: list[Medium], project: Path, batch_size: int, results: type[Results] = Results
+) -> list[Record]:
     names = ("circle", "square", "triangle")
     heard: list[Record] = []
-    with closing(RunFolder.claim(project, "exp", {})) as folder:
+    with closing(claim(project, "exp", {})) as folder:
         pipeline = Pipeline(
             lanes,
-            options.pop("writers", image_writers(Settings(), folder, names)),
-            RecordStore(folder),
+            results(folder, Settings(), names, [medium.file for medium in media]),
             names,
             batch_size=batch_size,
             threads=2,
@@ -88,7 +89,7 @@ def run(lanes: list[Detector], media: list[Medium], project: Path, batch_size: i
             deadline=Deadline(None, 0, 0),
             timings=Timings(),
         )
-        pipeline.run(media, heard.append)
+        pipeline.run(media, lambda _, record: heard.append(record))
     return sorted(heard, key=lambda record: record.file)
 
 
@@ -108,24 +109,23 @@ def test_two_replicas_share_the_work_and_leave_the_same(media: list[Medium], tmp
     assert files[0] == files[1] and len(files[0]) == len(media) - 1
 
 
-class Full:
-    """A writer for which the disk is full from the fifth image on."""
+class Full(Results):
+    """For which the disk is full from the fifth image on."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    calls = 0
 
-    def write(self, looked: object) -> None:
-        self.calls += 1
-        if self.calls >= 5:
+    def frame(self, shown: AnnotatedFrame) -> None:
+        Full.calls += 1
+        if Full.calls >= 5:
             raise OutputError("no space left")
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_an_output_error_ends_the_run_soon(media: list[Medium], tmp_path: Path, batch_size: int) -> None:
-    writer = Full()
+    Full.calls = 0
     with pytest.raises(OutputError, match="no space left"):
-        run(replicas(2), media * 20, tmp_path, batch_size, writers=[writer])
-    assert writer.calls < 60
+        run(replicas(2), media * 20, tmp_path, batch_size, results=Full)
+    assert Full.calls < 60
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("process", "detect", "write"))]
 
 
@@ -133,4 +133,4 @@ def test_reading_ahead_waits_for_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_bytes(b"x")
     for name in ("pipe", "file", "missing", "."):
-        read_ahead(tmp_path / name)
+        Still(0, name, str(tmp_path / name), ReadOptions()).read_ahead()

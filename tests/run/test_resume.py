@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import ROOT, Ended, records, start
 from tests.schemas import assert_valid
@@ -25,6 +25,13 @@ def many(folder: Path, count: int) -> Path:
     for number in range(count):
         (folder / f"{number:04}.png").write_bytes(scenes[number % len(scenes)].read_bytes())
     return folder
+
+
+def tree(run: Path) -> dict[str, bytes]:
+    """The files of a run but its journal and its status."""
+    files = (path for path in run.rglob("*") if path.is_file())
+    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
+    return {name: data for name, data in found.items() if name not in ("status.json", "records.jsonl")}
 
 
 def status(run: Path) -> dict[str, Any]:
@@ -61,9 +68,12 @@ def test_a_stopped_run_is_continued_to_the_same_result(yolo_bac: Run, tmp_path: 
         assert f"stopped by {caught.name}" in stderr
         assert (status(run)["state"], status(run)["exit_code"]) == ("stopped", 128 + caught)
         assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
-    done = {path.name: path.stat().st_mtime_ns for path in run.glob("labels/*.json")}
+    done = {f"{line['file']}.json": 0 for line in journal(run)}
+    done = {name: (run / "labels" / name).stat().st_mtime_ns for name in done}
     assert 20 <= len(done) < 150
     assert all(json.loads((run / "labels" / name).read_bytes())["detections"] for name in done)
+    if caught != signal.SIGKILL:
+        assert {path.name for path in run.glob("labels/*.json")} == done.keys()
 
     assert yolo_bac(*command, "--project", tmp_path / "out").code == 0
     assert status(run)["counts"]["reused"] >= len(done)
@@ -89,10 +99,22 @@ def make_unfinished(run: Path) -> None:
     (run / "status.json").write_text(json.dumps(found))
 
 
+def journal(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's journal, a torn last one left out."""
+    return [json.loads(line) for line in (run / "records.jsonl").read_bytes().split(b"\n")[:-1]]
+
+
 def interrupt(run: Path) -> None:
-    """The same, with one record missing."""
+    """The same, with one record missing, and its results there as after a kill."""
     make_unfinished(run)
-    (run / "labels" / "scene-3.png.json").unlink()
+    lines = [line for line in journal(run) if line["file"] != "scene-3.png"]
+    (run / "records.jsonl").write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
+    (run / ".partial").mkdir()
+    begun = [
+        ["scene-3.png", f"{folder}/scene-3.png{suffix}", True]
+        for folder, suffix in (("images", ""), ("labels", ".json"))
+    ]
+    (run / ".partial" / "begun").write_text("".join(f"{json.dumps(line)}\n" for line in begun))
 
 
 @pytest.mark.parametrize(
@@ -127,45 +149,58 @@ def test_what_failed_is_tried_again(yolo_bac: Run, tmp_path: Path) -> None:
     assert records(tmp_path / "exp")["late.png"]["failure"] is None
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"{", b"[]", b'{"file": "other.png"}', b"null"])
+@pytest.mark.parametrize("rubbish", [b"", b"{", b"[]", b'{"file": "scene-1.png"}', b"null", b"\xff\xff"])
 def test_a_record_that_cannot_be_read_is_made_again(yolo_bac: Run, tmp_path: Path, rubbish: bytes) -> None:
     assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    whole = tree(tmp_path / "exp")
     interrupt(tmp_path / "exp")
-    (tmp_path / "exp" / "labels" / "scene-1.png.json").write_bytes(rubbish)
+    lines = (tmp_path / "exp" / "records.jsonl").read_bytes().splitlines(keepends=True)
+    place = next(number for number, line in enumerate(lines) if b"scene-1.png" in line)
+    begun = "".join(f"{json.dumps(['scene-1.png', path, True])}\n" for path in json.loads(lines[place])["files"])
+    with (tmp_path / "exp" / ".partial" / "begun").open("a") as file:
+        file.write(begun)
+    lines[place] = rubbish + b"\n"
+    (tmp_path / "exp" / "records.jsonl").write_bytes(b"".join(lines))
     assert yolo_bac("--demo", "--project", tmp_path).code == 0
     assert status(tmp_path / "exp")["counts"]["reused"] == 4
+    assert tree(tmp_path / "exp") == whole
 
 
 def test_two_jobs_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
-    first = RunFolder.claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
-    first.write_json("status.json", {"state": "running", "identity": {"a": 1}})
-    second = RunFolder.claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
+    first = claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
+    second = claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
     assert (first.path.name, second.path.name) == ("exp", "exp2")
     first.close()
-    again = RunFolder.claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
+    again = claim(tmp_path, "exp", {"a": 1}, exist_ok=False, resume=True)
     assert (again.path.name, again.continued) == ("exp", True)
     again.close()
     second.close()
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {}, exist_ok=False, resume=True)
-    with pytest.raises(KeyError), folder.open(folder.path / "deep" / "x.json") as file:
+    folder = claim(tmp_path, "exp", {}, exist_ok=False, resume=True)
+    with pytest.raises(KeyError), folder.open("x.json") as file:
         file.write(b"half")
         raise KeyError
-    assert not (folder.path / "deep").exists()
-    folder.write(folder.path / "deep" / "x.json", b"whole")
-    assert (folder.path / "deep" / "x.json").read_bytes() == b"whole"
+    assert not (folder.path / "x.json").exists()
+    with folder.open("x.json") as file:
+        file.write(b"whole")
+    assert (folder.path / "x.json").read_bytes() == b"whole"
     folder.close()
-    assert [str(path.relative_to(folder.path)) for path in folder.path.rglob("*")] == ["deep", "deep/x.json"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["records.jsonl", "status.json", "x.json"]
 
 
 def test_a_folder_taken_over_keeps_nothing_of_another_run(yolo_bac: Run, tmp_path: Path) -> None:
     assert yolo_bac("--demo", "--project", tmp_path, "--save-csv", "--save-crop").code == 0
     (tmp_path / "exp" / "notes of the user").write_text("stays")
-    folder = RunFolder.claim(tmp_path, "exp", {"another": 1}, exist_ok=True, resume=True)
+    folder = claim(tmp_path, "exp", {"another": 1}, exist_ok=True, resume=True)
     folder.close()
-    assert [path.name for path in (tmp_path / "exp").iterdir()] == ["notes of the user"]
+    assert sorted(path.name for path in (tmp_path / "exp").iterdir()) == [
+        "notes of the user",
+        "records.jsonl",
+        "status.json",
+    ]
+    assert (tmp_path / "exp" / "records.jsonl").read_bytes() == b""
 
 
 def test_another_folder_of_the_same_name_is_not_continued(
@@ -193,7 +228,7 @@ def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path)
 
 
 def test_a_defect_in_mid_run_is_written_down(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrypoint.run.pipeline.Record", lambda *_: 1 / 0)
+    monkeypatch.setattr("entrypoint.run.inspection.Record", lambda *_: 1 / 0)
     assert yolo_bac("--demo", "--project", tmp_path).code == 1
     assert (status(tmp_path / "exp")["state"], status(tmp_path / "exp")["exit_code"]) == ("failed", 1)
 
@@ -215,11 +250,11 @@ def test_a_hangup_is_survived_under_nohup(tmp_path: Path, ignored: bool, code: i
 def test_a_full_disk_ends_the_run_whatever_waits(tmp_path: Path) -> None:
     """Images outweigh their budget at once, so threads wait at its gate when the first result cannot be written."""
     code = (
-        "import sys; from entrypoint.cli import command; from entrypoint.run import job, pipeline\n"
+        "import sys; from entrypoint.cli import command; from entrypoint.run import job\n"
         "from entrypoint.errors import OutputError\n"
         "def full(*args): raise OutputError('no space left')\n"
-        "pipeline._WAITING_BYTES = 1\n"
-        "pipeline.RecordStore.save = full\n"
+        "job.memory.waiting_bytes = lambda: 1\n"
+        "job.Results.finish = full\n"
         "command.main()"
     )
     source = many(tmp_path / "in", 60)

@@ -48,7 +48,14 @@ def tree(run: Path) -> dict[str, bytes]:
     """All files of a run but those that say where it comes from."""
     files = (path for path in run.rglob("*") if path.is_file())
     own = {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
-    return {name: data for name, data in own.items() if name not in ("status.json", "predictions.json", "coco.json")}
+    told = ("status.json", "predictions.json", "coco.json", "records.jsonl")
+    return {name: data for name, data in own.items() if name not in told}
+
+
+def journal(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's journal, by file."""
+    lines = map(json.loads, (run / "records.jsonl").read_bytes().splitlines())
+    return sorted(lines, key=lambda line: str(line["file"]))
 
 
 def run_shards(yolo_bac: Run, source: Path, project: Path, count: int, *options: object) -> list[Path]:
@@ -66,6 +73,9 @@ def test_shards_merge_to_the_run_without_shards(yolo_bac: Run, source: Path, tmp
     assert ended.code == 5 and ended.stdout.startswith("1 of 8 images failed")
     assert images(merged) == images(whole)
     assert tree(merged) == tree(whole)
+    assert [line | {"files": sorted(line["files"])} for line in journal(merged)] == [
+        line | {"files": sorted(line["files"])} for line in journal(whole)
+    ]
     assert (
         json.loads((merged / "coco.json").read_bytes())["images"]
         == (json.loads((whole / "coco.json").read_bytes())["images"])
@@ -98,8 +108,8 @@ def test_a_part_that_is_there_twice_or_unfinished_does_no_harm(yolo_bac: Run, so
     shutil.copytree(parts[1], lost)
     half = status(lost) | {"state": "running", "exit_code": None}
     (lost / "status.json").write_text(json.dumps(half))
-    for label in sorted(lost.glob("labels/**/*.json"))[1:]:
-        label.unlink()
+    lines = (lost / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (lost / "records.jsonl").write_bytes(lines[0] + lines[1][:20])
     ended = yolo_bac("merge", tmp_path / "out", tmp_path / "lost", "--project", tmp_path / "all")
     assert ended.stdout.splitlines()[0] == whole.stdout.splitlines()[0]
     assert "part 1 of 2 is there more than once" in ended.stderr
@@ -150,11 +160,10 @@ def test_nothing_to_merge_is_said(yolo_bac: Run, tmp_path: Path, content: str | 
 
 def test_parts_of_different_engines_are_merged_with_a_warning(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
     parts = run_shards(yolo_bac, source, tmp_path / "parts", 2)
-    for engines, warned in ((("torch", "onnx"), True), ((None, None), False), (("onnx", "onnx"), False)):
-        for part, engine in zip(parts, engines, strict=True):  # a version that had but one did not name it
+    for engines, warned in ((("torch", "onnx"), True), (("onnx", "onnx"), False)):
+        for part, engine in zip(parts, engines, strict=True):
             path = part / "status.json"
-            kept = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "engine"}
-            path.write_text(json.dumps(kept | ({"engine": engine} if engine else {})))
+            path.write_text(json.dumps(json.loads(path.read_bytes()) | {"engine": engine}))
         ended = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path)
         assert ended.code == 5  # the source has an image that fails
         assert ("different engines (onnx; torch)" in ended.stderr) == warned
@@ -163,12 +172,14 @@ def test_parts_of_different_engines_are_merged_with_a_warning(yolo_bac: Run, sou
 def test_a_hostile_record_writes_nowhere_else(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
     (part,) = run_shards(yolo_bac, source, tmp_path / "out", 1)
     evil = {"file": "../../../evil", "width": 1, "height": 1, "detections": [], "failure": None}
-    (part / "labels" / "evil.json").write_text(json.dumps(evil))
-    (part / "labels" / "cut.json").write_text('{"file": "cu')
+    evil |= {"input": None, "files": []}
+    lines = [evil, evil | {"file": "x", "files": ["../../evil.json"]}, {"file": "cut"}]
+    with (part / "records.jsonl").open("a") as file:
+        file.write("".join(f"{json.dumps(line)}\n" for line in lines))
     ended = yolo_bac("merge", part, "--project", tmp_path / "all")
-    assert ended.stdout.startswith("1 of 8 images failed")
-    assert ended.stderr.count("is not a whole record; left out") == 2
-    assert not list(tmp_path.glob("**/evil*.json.json")) and not (tmp_path / "evil.json").exists()
+    assert ended.code == 5 and "1 of 8 images failed" in ended.stdout
+    assert ended.stderr.count("is not a whole record") == 3
+    assert "records.jsonl, line 9," in ended.stdout and not list(tmp_path.glob("**/evil*"))
 
 
 def test_a_job_with_partitions_that_did_not_ask_for_shards(

@@ -22,13 +22,13 @@ _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
 _WITH_A_VANISHING_FILE = """
 import os, sys
 from entrypoint.cli.command import command as cli
-from entrypoint.run import job
-list_media = job.scan
+from entrypoint.run import source
+list_media = source.scan
 def list_and_lose(*args):
     listing = list_media(*args)
     os.unlink(os.environ["VANISHES"])
     return listing
-job.scan = list_and_lose
+source.scan = list_and_lose
 cli.main()
 """
 

@@ -7,13 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from entrypoint import log
 from entrypoint.errors import SourceError
-from entrypoint.results.runfolder import holds_results
+from entrypoint.results.formats import clash
+from entrypoint.results.recognise import holds_results
+from entrypoint.sources import walk
+from entrypoint.sources.kinds.video import Video
+from entrypoint.sources.medium import FailedMedium, FileMedium, Medium
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.scan import scan
 
 PNG = (DEMO_SCENES / "scene-1.png").read_bytes()
 JPEG_START = b"\xff\xd8\xff\xe0"
+STATUS = b'{"state": "finished", "identity": {}, "counts": {}}'
 AVI = b"RIFF\x00\x00\x00\x00AVI LIST"
 
 
@@ -25,9 +31,16 @@ def lay(root: Path, files: dict[str, bytes]) -> None:
 
 def listed(source: object, project: Path | None = None) -> dict[str, str | None]:
     """Files with the kind of their failure."""
-    media = scan(str(source), holds_results(project) if project else lambda folder: False).media
-    assert [medium.file for medium in media] == sorted(medium.file for medium in media)
-    return {medium.file: medium.failure.kind if medium.failure else None for medium in media}
+    listing = scan(str(source), holds_results(project) if project else lambda folder: False, clash)
+    assert list(listing.files) == sorted(listing.files) == [medium.file for medium in listing]
+    return {medium.file: kind_of_failure(medium) for medium in listing}
+
+
+def kind_of_failure(medium: Medium) -> str | None:
+    """What the listing alone knows: files are not opened."""
+    if isinstance(medium, FailedMedium):
+        return medium.failure.kind
+    return "unsupported" if isinstance(medium, Video) else None
 
 
 def test_a_folder_is_read_to_its_depths(tmp_path: Path) -> None:
@@ -43,7 +56,7 @@ def test_media_without_a_telling_name_are_known_by_content(tmp_path: Path) -> No
 def test_what_is_no_medium_is_counted(tmp_path: Path) -> None:
     lay(tmp_path, {"a.png": PNG, "a.txt": b"0 1", "b.txt": b"", "x.json": b"{}", ".DS_Store": b"x", "README": b"hi"})
     listing = scan(str(tmp_path))
-    assert [medium.file for medium in listing.media] == ["a.png"]
+    assert listing.files == ["a.png"]
     assert listing.ignored == {".txt file": 2, ".json file": 1, "hidden file": 1, "plain text": 1}
 
 
@@ -117,7 +130,7 @@ def test_linked_folders_do_not_multiply_without_end(tmp_path: Path) -> None:
 
 
 def test_results_inside_the_source_are_not_read(tmp_path: Path) -> None:
-    lay(tmp_path, {"a.png": PNG, "outputs/exp/images/a.png": PNG, "outputs/exp/status.json": b"{}"})
+    lay(tmp_path, {"a.png": PNG, "outputs/exp/images/a.png": PNG, "outputs/exp/status.json": STATUS})
     assert listed(tmp_path, tmp_path / "outputs") == {"a.png": None}
 
 
@@ -137,9 +150,9 @@ def test_names_that_are_not_unicode_stay_apart(tmp_path: Path) -> None:
     for name in (b"\xff.png", b"\\xff.png", b"\xfe.png"):
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123
             file.write(PNG)
-    media = scan(str(tmp_path)).media
+    media = scan(str(tmp_path))
     assert sorted(medium.file for medium in media) == ["\\xfe.png", "\\xff.png", "\\xff.png~2"]
-    assert all(medium.path.read_bytes() == PNG for medium in media)
+    assert all(isinstance(medium, FileMedium) and Path(medium.path).read_bytes() == PNG for medium in media)
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20).filter(
@@ -165,7 +178,7 @@ def test_names_whose_results_would_collide_are_told_apart(tmp_path: Path) -> Non
 
 
 def test_the_source_may_be_the_project(tmp_path: Path) -> None:
-    lay(tmp_path, {"a.png": PNG, "exp/status.json": b"{}", "exp/images/a.png": PNG, "holiday/b.png": PNG})
+    lay(tmp_path, {"a.png": PNG, "exp/status.json": STATUS, "exp/images/a.png": PNG, "holiday/b.png": PNG})
     assert listed(tmp_path, tmp_path) == {"a.png": None, "holiday/b.png": None}
 
 
@@ -183,3 +196,97 @@ def test_links_that_fan_out_are_bounded(tmp_path: Path) -> None:
             (tmp_path / str(level) / f"l{number}").symlink_to(f"../{level + 1}")
     lay(tmp_path, {"8/x.png": PNG})
     assert len(listed(tmp_path / "0")) < 2000
+
+
+def names_are_below(found: dict[str, str | None]) -> bool:
+    return all(part not in ("", ".", "..") for file in found for part in file.split("/"))
+
+
+@pytest.mark.parametrize("source", ["list.txt", "deep/../list.txt"], ids=["here", "by way of a folder"])
+def test_listed_files_outside_the_lists_folder_get_names_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    lay(tmp_path, {"in/a.png": PNG, "out/a.png": PNG, "in/deep/x": b""})
+    lay(tmp_path, {"in/list.txt": b"../out/a.png\na.png\n../out\n"})
+    monkeypatch.chdir(tmp_path / "in")
+    outside = str(tmp_path / "out" / "a.png").lstrip("/")
+    assert listed(source) == {"a.png": None, outside: None}
+
+
+def test_a_glob_that_climbs_gets_names_below_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, {"in/deep/a.png": PNG, "in/b.png": PNG, "out/c.png": PNG})
+    monkeypatch.chdir(tmp_path)
+    assert listed("in/*/../b.png") == {"b.png": None}
+    found = listed("in/*/../../out/*.png")
+    assert found == {str(tmp_path / "out" / "c.png").lstrip("/"): None}
+    assert listed(f"../{tmp_path.name}/[i]n/b.png") == {"in/b.png": None}
+    assert names_are_below(found)
+
+
+def test_a_link_to_a_folder_is_followed_before_dots_climb(tmp_path: Path) -> None:
+    lay(tmp_path, {"store/deep/x": b"", "store/a.png": PNG, "in/a.png": JPEG_START})
+    lay(tmp_path, {"in/list.txt": b"link/../a.png\na.png"})
+    (tmp_path / "in" / "link").symlink_to("../store/deep")
+    media = [medium for medium in scan(str(tmp_path / "in" / "list.txt")) if isinstance(medium, FileMedium)]
+    assert {medium.file: Path(medium.path).read_bytes() for medium in media} == {"a.png": PNG, "a.png~2": JPEG_START}
+
+
+@pytest.mark.parametrize("line", [b"gone\0.png", b"\xff.png", b"../" * 60 + b"etc/hostname"])
+def test_any_line_of_a_list_gives_a_name_below(tmp_path: Path, line: bytes) -> None:
+    lay(tmp_path, {"list.txt": b"#" * 5000 + b"\n" + line + b"\n"})
+    found = listed(tmp_path / "list.txt")
+    assert len(found) == 2 and names_are_below(found) and not any("\0" in file for file in found)
+
+
+def test_results_are_no_input_at_any_depth_of_the_project(tmp_path: Path) -> None:
+    project, beside = tmp_path / "project", tmp_path / "beside"
+    lay(
+        project,
+        {
+            "a.png": PNG,
+            "exp/part-0-of-2/status.json": STATUS,
+            "exp/part-0-of-2/images/a.png": PNG,
+            "x/y/status.json": STATUS,
+            "x/y/images/a.png": PNG,
+            "claimed/images/a.png": PNG,
+            "claimed/.partial/1": b"",
+            "mine/status.json": b'{"state": "sunny"}',
+            "mine/b.png": PNG,
+            "exp/part-0-of-2/list.txt": b"images/a.png",
+        },
+    )
+    inputs = dict.fromkeys(["a.png", "mine/b.png"])
+    assert listed(project, project) == inputs
+    assert listed(project / "**" / "*.png", project) == inputs
+    lines = ["a.png", "exp/part-0-of-2/images/a.png", "x/y/images", "x", "x/y", "claimed/images/a.png", "mine"]
+    lay(project, {"list.txt": "\n".join(lines).encode()})
+    assert listed(project / "list.txt", project) == inputs
+    lay(beside, {"list.txt": f"{project}/x/y/images/a.png\n{project}/a.png".encode()})
+    assert listed(beside / "list.txt", project) == {str(project / "a.png").lstrip("/"): None}
+    # Who names results themselves wants them read, as for a second look at crops.
+    assert listed(project / "x" / "y" / "images", project) == {"a.png": None}
+    assert listed(project / "exp" / "part-0-of-2" / "list.txt", project) == {"images/a.png": None}
+
+
+def test_a_folder_of_folders_is_read_however_deep(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(700):
+        deep /= "d"
+        deep.mkdir()
+    lay(deep, {"a.png": PNG})
+    assert listed(tmp_path) == {"d/" * 700 + "a.png": None}
+
+
+def test_a_long_listing_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lay(tmp_path, {f"{number}.png": b"" for number in range(5)})
+    monkeypatch.setattr(log.LOG, "propagate", True)
+    caplog.set_level("INFO", log.LOG.name)
+    monkeypatch.setattr(walk, "_SILENT_SECONDS", 0.0)
+    assert len(scan(str(tmp_path))) == 5
+    assert caplog.messages[-1] == "listing the source: 4 media so far"
+    caplog.clear()
+    monkeypatch.setattr(walk, "_SILENT_SECONDS", 30.0)
+    scan(str(tmp_path))
+    assert not caplog.messages

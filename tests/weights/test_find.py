@@ -65,7 +65,7 @@ def test_model_formats(tmp_path: Path, write: Callable[[Path], None], kind: obje
     assert identify(path) == kind
     if kind in (TORCH, TORCH_LEGACY):
         assert find_weights(str(path), ()).kind == kind
-        assert load_checkpoint(path).network
+        assert load_checkpoint(path).graph.nodes
     else:
         with pytest.raises(NotADetectorError, match=r"expected a YOLOv5 checkpoint as train\.py saves it"):
             find_weights(str(path), ())

@@ -1,6 +1,7 @@
 """Each layer, read from a pickle, computes what an independent implementation computes.
 
-The oracle is the `ultralytics` package, which kept YOLOv5's modules; where it has none, the formula written out.
+The oracle is the `ultralytics` package, which kept YOLOv5's modules, and PyTorch's own; where neither has one, the
+formula written out. Every engine computes each of them.
 """
 
 import subprocess
@@ -13,7 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from entrypoint.models.yolov5.network import Network
+from entrypoint.engines.onnx import OnnxEngine
+from entrypoint.models import operations, windows
+from entrypoint.models.yolov5.layers import Layer
+from entrypoint.models.yolov5.network import YoloV5
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 from entrypoint.weights.classic.layerbuilders import build_layer
 from entrypoint.weights.classic.part import Allowance, Part
@@ -21,6 +25,7 @@ from entrypoint.weights.classic.pickled import read_checkpoint
 from scripts.training.network import STRIDES
 from tests.classic import save_classic, tiny_model, tiny_names
 from tests.conftest import ROOT
+from tests.graphs import graph_of, outputs
 
 YOLOV5_NAMES = [
     *(
@@ -87,6 +92,26 @@ CASES: dict[str, Callable[[Any], nn.Module]] = {
     "GhostBottleneck of stride 2": lambda m: m.GhostBottleneck(16, 32, 3, 2),
     "CrossConv": lambda m: CrossConv(m, 16),
     "Upsample": lambda m: nn.Upsample(None, 2, "nearest"),
+    "Upsample by a fraction": lambda m: nn.Upsample(scale_factor=1.2),
+    "Upsample by three": lambda m: nn.Upsample(scale_factor=3.0, mode="nearest"),
+    "Upsample, bilinear": lambda m: nn.Upsample(scale_factor=2.0, mode="bilinear"),
+    "Upsample, bilinear by a fraction": lambda m: nn.Upsample(scale_factor=1.5, mode="bilinear"),
+    "Upsample, bilinear to the corners": lambda m: nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True),
+    "ReLU": lambda m: nn.ReLU(),
+    "ReLU6": lambda m: nn.ReLU6(),
+    "LeakyReLU": lambda m: nn.LeakyReLU(0.2),
+    "Hardswish": lambda m: nn.Hardswish(),
+    "Mish": lambda m: nn.Mish(),
+    "SiLU": lambda m: nn.SiLU(),
+    "Sigmoid": lambda m: nn.Sigmoid(),
+    "Identity": lambda m: nn.Identity(),
+    "BatchNorm": lambda m: nn.BatchNorm2d(16),
+    "MaxPool, wide": lambda m: nn.MaxPool2d((5, 5), (1, 1), (2, 2), (1, 1)),
+    "MaxPool, uneven": lambda m: nn.MaxPool2d((2, 3), (2, 1), (0, 1), (2, 1)),
+    "ConvTranspose": lambda m: nn.ConvTranspose2d(16, 16, 3, 2, 1, 1, bias=False),
+    "ConvTranspose in groups": lambda m: nn.ConvTranspose2d(16, 8, 3, 1, 0, 0, 4),
+    "ZeroPad": lambda m: nn.ZeroPad2d((1, 2, 3, 4)),
+    "Linear": lambda m: nn.Linear(20, 7),
     "Sequential": lambda m: nn.Sequential(m.Conv(16, 16), nn.MaxPool2d(3, 2, 1), nn.ZeroPad2d((0, 1, 0, 1))),
 }
 
@@ -105,14 +130,14 @@ def shake(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def built(module: nn.Module, oracle: Any, path: Path, **options: Any) -> nn.Module:
+def built(module: nn.Module, oracle: Any, path: Path, **options: Any) -> Layer:
     """The program's layer for a module that was pickled under YOLOv5's names."""
     names = {getattr(oracle, name): f"models.common.{name}" for name in YOLOV5_NAMES}
     names[CrossConv] = "models.common.CrossConv"
     save_classic({"model": module}, path, names, **options)
     content = read_checkpoint(path)
     assert isinstance(content, dict)
-    return build_layer(Part(content["model"], "model", Allowance(path.stat().st_size))).eval()
+    return build_layer(Part(content["model"], "model", Allowance(path.stat().st_size)))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -122,24 +147,60 @@ def test_layer_equals_the_oracle(oracle: Any, tmp_path: Path, case: str) -> None
     module = shake(CASES[case](oracle))
     x = torch.randn(2, 16, 12, 20)
     expected = module(x.clone())
-    found = built(module, oracle, tmp_path / "layer")(x.clone())
-    assert found.shape == expected.shape
     assert float(expected.abs().max()) > 0.1
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    for found in outputs(graph_of(built(module, oracle, tmp_path / "layer"), 16, 32, 20), x).values():
+        torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["Contract", "Expand"])
-def test_contract_and_expand_move_blocks_to_channels_and_back(name: str) -> None:
-    from entrypoint.models.yolov5.layers import Contract, Expand
+@pytest.mark.parametrize(
+    "pool",
+    [
+        (2,),
+        (3, 2),
+        (3, 2, 1),
+        (1, 2),
+        (1, 3),
+        (2, 3, 1),
+        (5, 3, 2),
+        ((3, 2), (2, 3), (1, 0)),
+        (3, 2, 1, 2),
+        (2, 3, 0, 3),
+    ],
+    ids=str,
+)
+@torch.no_grad()
+def test_a_pooling_that_rounds_up_equals_pytorch_at_every_size(oracle: Any, tmp_path: Path, pool: Any) -> None:
+    module = nn.MaxPool2d(*pool, ceil_mode=True)  # type: ignore[misc]
+    graph = graph_of(built(module, oracle, tmp_path / "layer"), 2, 32, 32)
+    for height in range(7, 13):
+        x = torch.randn(1, 2, height, 16 - height) - 5
+        expected = module(x)
+        for found in outputs(graph, x).values():
+            torch.testing.assert_close(torch.from_numpy(found), expected)
 
+
+@pytest.mark.parametrize("scale", [1.1, 1.2, 1.25, 1.5, 1.7, 2.3, 3.9])
+@torch.no_grad()
+def test_an_enlargement_by_a_fraction_takes_pytorch_s_pixels(scale: float) -> None:
+    graph = graph_of(lambda x: windows.upsample(x, scale), 1, 32, 32)
+    # PyTorch has other formulas where a side stays as it is or exactly doubles: of a few pixels alone, by such a scale.
+    for side in (33, 40, 80, 500):
+        x = torch.arange(side * 31).float().view(1, 1, 31, side)
+        expected = nn.functional.interpolate(x, scale_factor=scale)
+        for found in outputs(graph, x).values():
+            assert torch.equal(torch.from_numpy(found), expected)
+
+
+def test_contract_and_expand_move_blocks_to_channels_and_back() -> None:
     x = torch.arange(2 * 3 * 4 * 6).view(2, 3, 4, 6).float()
-    contracted = Contract(2)(x)
-    for row in range(2):
-        for column in range(2):
-            first = (row * 2 + column) * 3
-            torch.testing.assert_close(contracted[:, first : first + 3], x[:, :, row::2, column::2])
-    if name == "Expand":
-        torch.testing.assert_close(Expand(2)(contracted), x)
+    there = outputs(graph_of(lambda value: operations.contract(value, 2), 3, 32, 32), x)
+    for contracted in there.values():
+        for row in range(2):
+            for column in range(2):
+                first = (row * 2 + column) * 3
+                assert torch.equal(torch.from_numpy(contracted[:, first : first + 3]), x[:, :, row::2, column::2])
+        back = outputs(graph_of(lambda value: operations.expand(value, 2), 12, 32, 32), torch.from_numpy(contracted))
+        assert all(torch.equal(torch.from_numpy(found), x) for found in back.values())
 
 
 @torch.no_grad()
@@ -160,9 +221,9 @@ def predictions(model: nn.Module, x: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
-def everything(network: Network, x: Tensor) -> Tensor:
+def everything(network: YoloV5, x: Tensor) -> Tensor:
     """All predictions of the program's network: objectness is above nothing."""
-    image, rows = network.head.decode(network(x), -1)
+    image, rows = network.head.decode(OnnxEngine(network.graph, 1).run(x.numpy()), -1)
     return torch.stack([torch.from_numpy(rows[image == number]) for number in range(len(x))])
 
 
@@ -173,8 +234,8 @@ def test_the_whole_network_equals_the_training_model(tmp_path: Path) -> None:
     save_classic({"model": model}, tmp_path / "weights", tiny_names())
     checkpoint = load_checkpoint(tmp_path / "weights")
     assert checkpoint.names == ("one", "two", "three")
-    assert checkpoint.network.stride == 32
-    torch.testing.assert_close(everything(checkpoint.network, x), expected, rtol=1e-4, atol=1e-3)
+    assert checkpoint.stride == 32
+    torch.testing.assert_close(everything(checkpoint, x), expected, rtol=1e-4, atol=1e-3)
 
 
 @torch.no_grad()
@@ -187,8 +248,9 @@ def test_old_pickles_without_newer_attributes_load(oracle: Any, tmp_path: Path) 
             module.__dict__.pop(newer, None)
         for newer in ("_non_persistent_buffers_set", "_backward_pre_hooks", "_is_full_backward_hook"):
             module.__dict__.pop(newer, None)
-    found = built(model, oracle, tmp_path / "old", _use_new_zipfile_serialization=False)(x)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    layer = built(model, oracle, tmp_path / "old", _use_new_zipfile_serialization=False)
+    for found in outputs(graph_of(layer, 16, 32, 32), x).values():
+        torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -197,7 +259,7 @@ def test_ema_weights_are_preferred(tmp_path: Path) -> None:
     save_classic({"model": model, "ema": ema, "updates": 5}, tmp_path / "weights", tiny_names())
     checkpoint = load_checkpoint(tmp_path / "weights")
     assert checkpoint.names == ("b", "c")
-    torch.testing.assert_close(everything(checkpoint.network, x), predictions(ema, x), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(everything(checkpoint, x), predictions(ema, x), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +282,7 @@ def test_names_and_precision(tmp_path: Path, names: object, expected: tuple[str,
     save_classic({"model": None, "ema": model}, tmp_path / "weights", tiny_names())
     checkpoint = load_checkpoint(tmp_path / "weights")
     assert checkpoint.names == expected
-    assert {values.dtype for values in checkpoint.network.parameters()} == {torch.float32}
+    assert {values.dtype.name for values in checkpoint.graph.constants.values()} == {"float32"}
 
 
 def test_a_numpy_fitness_and_paths_are_passed_over(tmp_path: Path) -> None:

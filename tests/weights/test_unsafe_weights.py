@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
-from entrypoint.models.yolov5.network import Network
+from entrypoint.models.graph import Writer
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.classic.checkpoint import load_checkpoint
 from entrypoint.weights.classic.pickled import imports
@@ -400,10 +400,10 @@ def test_a_layer_that_reads_from_too_many_is_refused(tmp_path: Path) -> None:
 def test_memory_that_is_out_is_no_fault_of_the_checkpoint(
     tmp_path: Path, yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Network, "forward", full)
+    monkeypatch.setattr(Writer, "add", full)
     with pytest.raises(type(error)):
         load_checkpoint(DEMO_WEIGHTS)
     ended = yolo_bac("--demo", "--project", tmp_path / "out")
@@ -462,3 +462,63 @@ def test_names_that_are_no_text_are_called_by_their_type(tmp_path: Path) -> None
     spoil_names(model)
     save_classic({"model": model}, tmp_path / "weights", tiny_names())
     assert load_checkpoint(tmp_path / "weights").names == ("a int", "a list")
+
+
+def conv_of(model: Any) -> Any:
+    return model.model[0].conv
+
+
+def set_weight(value: float) -> Callable[[Any], None]:
+    def spoil(model: Any) -> None:
+        conv_of(model).weight.data[0, 0, 0, 0] = value
+
+    return spoil
+
+
+def set_norm(name: str, value: float) -> Callable[[Any], None]:
+    def spoil(model: Any) -> None:
+        norm = model.model[0].bn
+        getattr(norm, name)[0] = value
+
+    return spoil
+
+
+def set_eps(value: float) -> Callable[[Any], None]:
+    def spoil(model: Any) -> None:
+        model.model[0].bn.eps = value
+
+    return spoil
+
+
+def set_anchor(value: float) -> Callable[[Any], None]:
+    def spoil(model: Any) -> None:
+        model.model[-1].anchors[0, 0, 0] = value
+
+    return spoil
+
+
+INF, NAN = float("inf"), float("nan")
+NO_NUMBERS = {
+    "weight NaN": (set_weight(NAN), r"model\.model\.0\.conv \(.*\) has a weight with values that"),
+    "weight infinite": (set_weight(-INF), r"model\.model\.0\.conv \(.*\) has a weight with values that"),
+    "weight that overflows": (set_weight(3e38), r"model\.model\.0\.conv \(.*\) has a weight with values that"),
+    "mean infinite": (set_norm("running_mean", INF), r"model\.model\.0\.bn \(.*\) has a running_mean with values"),
+    "variance negative": (set_norm("running_var", -1), r"model\.model\.0\.bn \(.*\) has a batch norm of a variance"),
+    "variance infinite": (set_norm("running_var", INF), r"model\.model\.0\.bn \(.*\) has a running_var with values"),
+    "eps negative": (set_eps(-1e-3), r"model\.model\.0\.bn \(.*\) has a batch norm of a variance or eps"),
+    "eps NaN": (set_eps(NAN), r"model\.model\.0\.bn \(.*\) has eps = nan, expected a finite number"),
+    "anchor infinite": (set_anchor(INF), r"model\.model\.24 \(models\.yolo\.Detect\) has a anchors with values"),
+    "anchor zero": (set_anchor(0), r"model\.model\.24 \(models\.yolo\.Detect\) has anchors that are no sizes"),
+    "anchor negative": (set_anchor(-3), r"model\.model\.24 \(models\.yolo\.Detect\) has anchors that are no sizes"),
+}
+
+
+@pytest.mark.parametrize("case", NO_NUMBERS)
+@torch.no_grad()
+def test_values_that_cannot_be_computed_with_are_refused_by_the_name_of_the_layer(tmp_path: Path, case: str) -> None:
+    spoil, words = NO_NUMBERS[case]
+    model = tiny_model()
+    spoil(model)
+    save_classic({"model": model}, tmp_path / "weights", tiny_names())
+    with pytest.raises(WeightsError, match=words):
+        load_checkpoint(tmp_path / "weights")

@@ -1,52 +1,29 @@
-"""A network of layers that name the layers they read from."""
+"""A classic YOLOv5 detection network."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from entrypoint.models.yolov5.head import Detect
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Where a layer reads: indices of earlier layers, -1 for the one just before; `many` passes them as a list."""
-
-    sources: tuple[int, ...]
-    many: bool
+from entrypoint.models.graph import Graph
+from entrypoint.models.network import Candidates, Network, Output
+from entrypoint.models.yolov5 import head
+from entrypoint.models.yolov5.augment import augmented
 
 
-class Network(nn.Module):
-    """The layers of a YOLOv5 detection model, in order, the head last.
+class YoloV5(Network):
+    """A graph whose outputs are the maps of an anchor head, finest level first."""
 
-    Input: (B, 3, H, W) RGB in [0, 1], H and W multiples of `stride`. Output: the maps of the head, finest level first,
-    for `head.decode`.
-    """
+    augments = True
 
-    def __init__(self, layers: Sequence[nn.Module], head: Detect, steps: Sequence[Step], stride: int) -> None:
-        super().__init__()
-        self.layers, self.steps, self.stride = nn.ModuleList([*layers, head]), tuple(steps), stride
-        self._kept = {
-            index % position if index < -1 else index
-            for position, step in enumerate(self.steps)
-            for index in step.sources
-            if index != -1
-        }
+    def __init__(self, graph: Graph, anchor_head: head.Head, names: tuple[str, ...], stride: int) -> None:
+        self.graph, self.head, self.names, self.stride = graph, anchor_head, names, stride
 
-    @property
-    def head(self) -> Detect:
-        head = self.layers[-1]
-        assert isinstance(head, Detect)  # noqa: S101 - __init__ put it there
-        return head
+    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
+        return head.candidates(*self.head.decode(outputs, threshold), threshold)
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
-        kept: dict[int, Tensor] = {}
-        y: Any = pixels
-        for position, (layer, step) in enumerate(zip(self.layers, self.steps, strict=True)):
-            inputs = [y if i == -1 else kept[i % position] for i in step.sources]
-            y = layer(inputs if step.many else inputs[0])
-            if position in self._kept:
-                kept[position] = y
-        maps: list[Tensor] = y
-        return maps
+    def augmented(
+        self, pixels: NDArray[np.float32], run: Callable[[NDArray[np.float32]], Sequence[Output]], threshold: float
+    ) -> Candidates:
+        found = augmented(pixels, self.stride, run, lambda maps: self.head.decode(maps, threshold))
+        return head.candidates(*found, threshold)

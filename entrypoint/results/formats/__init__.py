@@ -1,43 +1,68 @@
-"""What a run writes: one small class a format, in the two tuples here; the job asks nothing else.
+"""What a run writes: one class a format in one file here, found by being here; nothing else has a list of them.
 
-A per-image writer runs on a thread as soon as an image's detections are known. A per-run writer is given the records,
-sorted by file, when all are on disk.
+Importing the declarations imports no library that draws or computes: what needs one imports it when it writes.
 """
 
+import inspect
+import pkgutil
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from entrypoint.results.formats.base import ImageWriter, RunWriter
-from entrypoint.results.formats.coco import CocoWriter
-from entrypoint.results.formats.crops import CropWriter
-from entrypoint.results.formats.images import AnnotatedWriter
-from entrypoint.results.formats.predictions import CsvWriter, PredictionsWriter
-from entrypoint.results.formats.txt import TxtWriter
+from entrypoint.results.formats.base import Format, InputFormat, RunFormat
+from entrypoint.results.paths import twin_path
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.settings import Settings
 from entrypoint.values import Record
 
-# The last one draws on the image that all of them share.
-IMAGE_WRITERS: tuple[type[ImageWriter], ...] = (TxtWriter, CropWriter, AnnotatedWriter)
-RUN_WRITERS: tuple[type[RunWriter], ...] = (PredictionsWriter, CocoWriter, CsvWriter)
+
+@cache
+def all_formats() -> tuple[type[Format], ...]:
+    """The declarations, by name, but those that draw on the shared image last."""
+    found: dict[str, type[Format]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        for _, kind in inspect.getmembers(import_module(f"{__name__}.{module.name}"), inspect.isclass):
+            if issubclass(kind, Format) and "name" in vars(kind):
+                found[kind.name] = kind
+    return tuple(sorted(found.values(), key=lambda kind: (getattr(kind, "draws", False), kind.name)))
 
 
-def image_writers(settings: Settings, folder: RunFolder, names: tuple[str, ...]) -> Sequence[ImageWriter]:
-    """The per-image writers these settings ask for."""
-    return [kind(settings, folder, names) for kind in IMAGE_WRITERS if kind.wanted(settings)]
+def input_formats() -> Iterable[type[InputFormat]]:
+    """Those that leave files for each input."""
+    return (kind for kind in all_formats() if issubclass(kind, InputFormat))
 
 
-def write_run(
-    settings: Settings, folder: RunFolder, names: tuple[str, ...], records: Iterable[Record], info: dict[str, Any]
-) -> None:
-    """Write the per-run files these settings ask for, in one pass over all records, sorted by file.
+def wanted(settings: Settings, names: tuple[str, ...]) -> list[Format]:
+    """The formats these settings ask for, ready to write; `names`: the network's classes by id."""
+    return [kind(settings, names) for kind in all_formats() if kind.is_wanted(settings)]
 
-    Raises OutputError.
-    """
-    writers = [kind(settings, folder, names) for kind in RUN_WRITERS if kind.wanted(settings)]
+
+def named(formats: Sequence[str], settings: Settings, names: tuple[str, ...]) -> list[Format]:
+    """The formats of these names, as a status.json has them; what this version does not know is left out."""
+    return [kind(settings, names) for kind in all_formats() if kind.name in formats]
+
+
+def clash(file: str, other: str) -> bool:
+    """Whether results of the input `file` would be in the way of another's, whose name begins with it."""
+    return file != other and any(kind.is_in_the_way(file, other) for kind in input_formats())
+
+
+def places(record: Record) -> dict[str, str]:
+    """All paths at which a record may have left something, and for each its name where names are told by case."""
+    plain = [path for kind in input_formats() for path in kind.places(record)]
+    return {twin_path(path): path for path in plain} | {path: path for path in plain}
+
+
+def write_run(formats: Iterable[Format], folder: RunFolder, records: Iterable[Record], info: dict[str, Any]) -> None:
+    """Write the files of the whole run, in one pass over all records, sorted by file. Raises OutputError."""
     with ExitStack() as files:
-        takers = [files.enter_context(writer.taking(info)) for writer in writers]
+        sinks = []
+        for kind in formats:
+            if isinstance(kind, RunFormat):
+                file = files.enter_context(folder.open(kind.file))
+                sinks.append(files.enter_context(kind.writing(file, info, folder.scratch)))
         for record in records:
-            for take in takers:
-                take(record)
+            for sink in sinks:
+                sink(record)

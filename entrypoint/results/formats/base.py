@@ -1,26 +1,125 @@
-"""What writers get and what they must offer."""
+"""What a format declares and must offer, and what it gets.
+
+A format is one class in one file of this folder, found by being there. The command line, resume, merge, `--exist-ok`
+and the names that inputs get derive from what it declares.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.paths import result_path
 from entrypoint.settings import Settings
 from entrypoint.values import Detections, Record, compact
 
+Level = Literal["frame", "medium", "run"]
+
+Leave = Callable[[str, bytes | memoryview], None]
+"""Writes bytes to a path in the run folder that `result_path` made. Raises OutputError, ResultError."""
+
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """An image that was looked at: `image` HWC uint8 BGR upright, and what was found in it."""
+class AnnotatedFrame:
+    """A frame that was looked at: `image` HWC uint8 BGR upright, and what was found in it.
+
+    `file` is its input; of a video, `index` says which frame and `time` when, in seconds.
+    """
 
     file: str
     image: NDArray[np.uint8]
-    found: Detections
+    detections: Detections
+    index: int = 0
+    time: float | None = None
+
+
+class Format(ABC):
+    """One way to write results. An instance serves all threads of a run."""
+
+    name: ClassVar[str]
+    """As `--format` and status.json call it."""
+    option: ClassVar[str | None] = None
+    """The option of detect.py's that asks for it or, for one that is written by default, does without it."""
+    help: ClassVar[str]
+    default: ClassVar[bool] = False
+    """Whether it is written when nothing is said."""
+    level: ClassVar[Level]
+    """What it writes at a time: a frame, an input (medium), or all there is (run)."""
+
+    def __init__(self, settings: Settings, names: tuple[str, ...]) -> None:
+        """`names`: the network's classes by id."""
+        self.settings, self.names = settings, names
+
+    @classmethod
+    def is_wanted(cls, settings: Settings) -> bool:
+        """Whether these settings ask for it."""
+        field = (cls.option or "").lstrip("-").replace("-", "_")
+        return cls.default != bool(field and getattr(settings, field))
+
+
+class InputFormat(Format):
+    """What formats have in common that leave files for each input, all below one `folder` of the run folder."""
+
+    folder: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def suffixes(cls, file: str) -> Sequence[str]:
+        """What may stand behind the input's name in the names of its results; of several at most one is left."""
+
+    @classmethod
+    def places(cls, record: Record) -> Iterator[str]:
+        """All paths at which a record may have left something: no others are taken over in a merge."""
+        for suffix in cls.suffixes(record.file):
+            yield result_path(cls.folder, record.file, suffix)
+
+    @classmethod
+    def is_in_the_way(cls, file: str, other: str) -> bool:
+        """Whether a result of `file` would have the name of `other`, an input, or of a folder that `other` lies in."""
+        return any(other == file + suffix or other.startswith(f"{file}{suffix}/") for suffix in cls.suffixes(file))
+
+
+class FrameFormat(InputFormat):
+    """Writes something for each frame that was looked at."""
+
+    level = "frame"
+    draws: ClassVar[bool] = False
+    """Whether it draws on the image, which all formats share: those that do come last."""
+
+    @abstractmethod
+    def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
+        """Write for one frame. Raises ResultError when nothing can be written for it, and what `leave` raises."""
+
+
+class MediumFormat(InputFormat):
+    """Writes something for each input, when its record is known; also for one that failed."""
+
+    level = "medium"
+
+    @abstractmethod
+    def write(self, record: Record, line: bytes, leave: Leave) -> None:
+        """Write for one input; `line` is its record's JSON. Raises as FrameFormat's does."""
+
+
+class RunFormat(Format):
+    """Writes one `file` in the run folder, made from all records; of several runs that are merged it is made anew."""
+
+    level = "run"
+    file: ClassVar[str]
+
+    @abstractmethod
+    def writing(
+        self, file: IO[bytes], info: dict[str, Any], scratch: Path
+    ) -> AbstractContextManager[Callable[[Record], None]]:
+        """For the time of the block, what takes each record, sorted by file; then all is in `file`.
+
+        `info` says where the records come from; in `scratch` there is room for temporary files.
+        """
 
 
 class JsonArray:
@@ -34,32 +133,3 @@ class JsonArray:
         if items:
             self._file.write((b",\n" if self.count else b"\n") + compact(items)[1:-1])
             self.count += len(items)
-
-
-class _Writer:
-    def __init__(self, settings: Settings, folder: RunFolder, names: tuple[str, ...]) -> None:
-        self.settings, self.folder, self.names = settings, folder, names
-
-    @classmethod
-    def wanted(cls, settings: Settings) -> bool:
-        """Whether these settings ask for this format."""
-        return True
-
-
-class ImageWriter(_Writer, ABC):
-    """Writes something for each image. Called from several threads."""
-
-    @abstractmethod
-    def write(self, looked: Looked) -> None:
-        """Write for one image. Raises OutputError."""
-
-
-class RunWriter(_Writer, ABC):
-    """Writes one file for the whole run."""
-
-    @abstractmethod
-    def taking(self, info: dict[str, Any]) -> AbstractContextManager[Callable[[Record], None]]:
-        """For the time of the block, what takes each record, sorted by file; then the file is there.
-
-        Raises OutputError, as what it gives does.
-        """

@@ -1,11 +1,10 @@
 """A classic YOLOv5 checkpoint, ready to run."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.host import memory
-from entrypoint.models.yolov5.network import Network
+from entrypoint.models.yolov5.network import YoloV5
 from entrypoint.weights.classic.build import build_network
 from entrypoint.weights.classic.part import shown
 from entrypoint.weights.classic.pickled import Node, read_checkpoint
@@ -13,22 +12,15 @@ from entrypoint.weights.classic.pickled import Node, read_checkpoint
 _MAX_NAME = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """`network` float32 on the CPU; `names` by class id."""
-
-    network: Network
-    names: tuple[str, ...]
-
-
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Load a checkpoint of YOLOv5 v3.0 to v7.0; its EMA weights, where it has them. Nothing in it is run.
+def load_checkpoint(path: Path) -> YoloV5:
+    """The network of a checkpoint of YOLOv5 v3.0 to v7.0, of its EMA weights where it has them. Nothing in it is run.
 
     Raises WeightsError, or one of its kinds, with the path in the message; and what says that memory is out.
     """
     try:
-        network, names = build_network(_model_of(read_checkpoint(path)), path.stat().st_size)
-        return Checkpoint(network, _class_names(names, network.head.classes))
+        model = _model_of(read_checkpoint(path))
+        graph, head, stride, classes, names = build_network(model, path.stat().st_size)
+        return YoloV5(graph, head, _class_names(names, classes), stride)
     except WeightsError as error:
         message = str(error)
         raise type(error)(message if message.startswith(path.name) else f"{path.name}: {message}") from error
@@ -46,7 +38,7 @@ def _model_of(content: object) -> Node:
         for key in ("ema", "model"):
             if isinstance(content.get(key), Node):
                 return content[key]  # type: ignore[no-any-return]
-        keys = ", ".join(str(key)[:40] for key in list(content)[:5])
+        keys = ", ".join(_printable(key)[:40] for key in list(content)[:5])
         raise NotADetectorError(
             f"holds no model, only {len(content)} entries ({keys}, …); expected a whole YOLOv5 checkpoint as train.py "
             "saves it, not a state_dict."

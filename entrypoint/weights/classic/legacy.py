@@ -1,117 +1,79 @@
-"""Checkpoints from before torch 1.6: one pickle after another, then the raw bytes of every storage.
-
-torch's restricted loader refuses whole models in this format, because they carry their classes' source code along.
-So it is read here, with Python's unpickler restricted to the names of the allow-list (the way its documentation calls
-"Restricting Globals"), onto the same inert nodes.
-"""
+"""Checkpoints from before torch 1.6: one pickle after another, then the raw bytes of every storage."""
 
 import pickle
-import sys
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import IO, Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-_STORAGE_DTYPES = {
-    "torch.FloatStorage": torch.float32,
-    "torch.HalfStorage": torch.float16,
-    "torch.BFloat16Storage": torch.bfloat16,
-    "torch.DoubleStorage": torch.float64,
-    "torch.LongStorage": torch.int64,
-    "torch.IntStorage": torch.int32,
-    "torch.ShortStorage": torch.int16,
-    "torch.CharStorage": torch.int8,
-    "torch.ByteStorage": torch.uint8,
-    "torch.BoolStorage": torch.bool,
-}
+from entrypoint.weights.classic.nodes import ALLOWED, NodeKind
+from entrypoint.weights.classic.opcodes import Budget, Buffer
+from entrypoint.weights.classic.tensors import Storage, StorageReference, storage_reference, stored_values
+from entrypoint.weights.classic.unpickler import Unpickler
+
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LENGTH_BYTES = 8
 
 
-def read_legacy(path: Path, allowed: Mapping[str, type]) -> object:
-    """The object that a legacy checkpoint pickled, tensors on the CPU.
+def read_legacy(data: Buffer, budget: Budget) -> object:
+    """The object that a legacy checkpoint pickled; `data` is the whole file.
 
-    `allowed`: dotted names, each with the inert type that stands for it. Raises pickle.UnpicklingError for any other
-    name, and nearly anything else for bytes that are not what they should be.
+    Raises pickle.UnpicklingError and EOFError as `Unpickler.load` does.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        unpickler = _Unpickler(file, allowed, size)
-        unpickler.load()  # the magic number
-        unpickler.load()  # the protocol
-        system = unpickler.load()
-        if not (isinstance(system, dict) and system.get("little_endian", True)) or sys.byteorder != "little":
-            raise pickle.UnpicklingError("its tensors are big-endian")
-        reader = _Unpickler(file, allowed, size)
-        content = reader.load()
-        keys = _Unpickler(file, allowed, size).load()
-        if not isinstance(keys, list) or set(keys) != reader.storages.keys():
+    storages = _Storages(len(data))
+    unpickler = Unpickler(ALLOWED, storages.persistent, budget)
+    magic, position = unpickler.load(data, 0)
+    protocol, position = unpickler.load(data, position)
+    if type(magic) is not int or type(protocol) is not int or (magic, protocol) != (_MAGIC, _PROTOCOL):
+        raise pickle.UnpicklingError("it does not start as torch's legacy format does")
+    system, position = unpickler.load(data, position)
+    if not isinstance(system, dict) or system.get("little_endian", True) is not True:
+        raise pickle.UnpicklingError("its tensors are big-endian")
+    content, position = unpickler.load(data, position)
+    keys, position = unpickler.load(data, position)
+    storages.fill(keys, data, position)
+    return content
+
+
+class _Storages:
+    """The storages that the pickle speaks of: arrays that get their values when it has been read, for these follow it.
+
+    All together they are no larger than the file, and take no memory before they are filled.
+    """
+
+    def __init__(self, file_bytes: int) -> None:
+        self._room = file_bytes
+        self._found: dict[str, tuple[StorageReference, Storage]] = {}
+
+    def persistent(self, found: object) -> object:
+        """A storage; or a class, which comes with its source code."""
+        if isinstance(found, tuple) and len(found) > 1 and found[0] == "module" and isinstance(found[1], NodeKind):
+            return found[1]
+        reference = storage_reference(found)
+        if reference.key not in self._found:
+            self._room -= reference.nbytes
+            if self._room < 0:
+                raise pickle.UnpicklingError("its tensors are larger than the file")
+            self._found[reference.key] = reference, Storage(np.zeros(reference.length, reference.dtype))
+        known, storage = self._found[reference.key]
+        if known != reference:
+            raise pickle.UnpicklingError("a storage of two kinds")
+        return storage
+
+    def fill(self, keys: object, data: Buffer, position: int) -> None:
+        """Read the values, in the order of `keys`: of each storage its length, then its values."""
+        if not isinstance(keys, list) or len(keys) != len(self._found):
             raise pickle.UnpicklingError("its list of storages does not match its tensors")
+        places: dict[str, int] = {}
         for key in keys:
-            _fill(reader.storages[key], file)
-        return content
-
-
-def _fill(values: Tensor, file: IO[bytes]) -> None:
-    """The next storage of the file, into the tensor over the whole of it: its length, then its values."""
-    length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-    data = file.read(values.nbytes)
-    if length != len(values) or len(data) != values.nbytes:
-        raise EOFError("a tensor's values are cut off")
-    if data:
-        values.copy_(torch.frombuffer(bytearray(data), dtype=values.dtype))
-
-
-class _Unpickler(pickle._Unpickler):
-    """Resolves names of the allow-list, tensors and plain containers; nothing else.
-
-    The unpickler written in Python: the one in C reserves as many memo slots as a file of a few bytes asks for.
-    """
-
-    def __init__(self, file: IO[bytes], allowed: Mapping[str, type], file_size: int) -> None:
-        super().__init__(file)
-        self._allowed, self._room = allowed, file_size
-        self.storages: dict[str, Tensor] = {}
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        dotted = f"{module}.{name}"
-        found = self._allowed.get(dotted) or _SAFE.get(dotted) or _STORAGE_DTYPES.get(dotted)
-        if found is None:
-            raise pickle.UnpicklingError(f"{dotted} is not allowed")
-        return found
-
-    def persistent_load(self, pid: Any, /) -> object:
-        """A storage, as a tensor over the whole of it that gets its values later; or a class with its source."""
-        if pid[0] == "module" and pid[1] in self._allowed.values():
-            return pid[1]
-        kind, dtype, key, _, length, *view = pid
-        if kind != "storage" or not isinstance(dtype, torch.dtype) or any(view):
-            raise pickle.UnpicklingError(f"a reference to a {str(kind)[:40]} is not allowed")
-        if key not in self.storages:
-            self._room -= length * dtype.itemsize
-            if length < 0 or self._room < 0:
-                raise EOFError("its tensors are larger than the file")
-            self.storages[key] = torch.zeros(length, dtype=dtype)
-        return self.storages[key]
-
-
-def _rebuild_tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
-    """A view of a storage; torch checks that it lies inside."""
-    return torch.as_strided(storage, size, stride, offset)
-
-
-def _rebuild_parameter(values: Tensor, *_: object) -> Tensor:
-    return values
-
-
-_SAFE: dict[str, Callable[..., object]] = {
-    "collections.OrderedDict": OrderedDict,
-    "builtins.set": set,
-    "__builtin__.set": set,
-    "torch.Size": torch.Size,
-    "torch._utils._rebuild_tensor": _rebuild_tensor,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _rebuild_parameter,
-}
+            if not isinstance(key, str) or key not in self._found or key in places:
+                raise pickle.UnpicklingError("its list of storages does not match its tensors")
+            reference, _ = self._found[key]
+            start = position + _LENGTH_BYTES
+            places[key], position = start, start + reference.nbytes
+            if (
+                position > len(data)
+                or int.from_bytes(data[start - _LENGTH_BYTES : start], "little") != reference.length
+            ):
+                raise EOFError("a tensor's values are cut off")
+        for key, start in places.items():
+            reference, storage = self._found[key]
+            storage.values[:] = stored_values(reference, data, start)

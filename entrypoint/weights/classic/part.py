@@ -1,10 +1,12 @@
 """A node of a checkpoint, read with checks."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.typing import NDArray
 
 from entrypoint.errors import WeightsError
 from entrypoint.weights.classic.pickled import Node
@@ -13,6 +15,8 @@ _MAX_LAYERS = 20_000
 _MAX_GROWTH = 8  # bytes to floats is 4
 # Far above any real one: of groups, classes, heads; and of a kernel, a stride, a padding.
 _MAX_COUNT, _MAX_SIZE = 1 << 16, 64
+# The product of two larger values is more than float32 holds.
+_MAX_VALUE = 1e18
 
 
 class Allowance:
@@ -64,8 +68,8 @@ class Part:
 
     def real(self, key: str, default: float) -> float:
         value = self.value(key, default)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise self.wrong(f"has {key} = {shown(value)}, expected a number")
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+            raise self.wrong(f"has {key} = {shown(value)}, expected a finite number")
         return float(value)
 
     def checked_int(self, key: str, value: object, most: int = _MAX_SIZE) -> int:
@@ -73,33 +77,37 @@ class Part:
             raise self.wrong(f"has {key} = {shown(value)}, expected a whole number from 0 to {most}")
         return value
 
-    def tensor(self, key: str, dims: int) -> Tensor:
-        found = self.optional_tensor(key)
-        if found is None or found.dim() != dims:
+    def array(self, key: str, dims: int) -> NDArray[np.float32]:
+        found = self.optional_array(key)
+        if found is None or found.ndim != dims:
             raise self.wrong(f"has no {key} of {dims} dimensions")
         return found
 
-    def optional_tensor(self, key: str) -> Tensor | None:
-        """A parameter, buffer or attribute, as float32 of its own."""
+    def optional_array(self, key: str) -> NDArray[np.float32] | None:
+        """A parameter, buffer or attribute, as float32 of its own, every value of it a number to compute with."""
         for group in (self.value("_parameters"), self.value("_buffers"), self.node.state):
             found = group.get(key) if isinstance(group, dict) else None
-            if isinstance(found, Tensor):
+            if isinstance(found, np.ndarray):
                 return self._own(key, found)
         return None
 
-    def _own(self, key: str, found: Tensor) -> Tensor:
-        # A stride of 0 can claim a tensor far larger than the bytes behind it.
-        if (
-            found.is_sparse
-            or found.is_quantized
-            or found.numel() * found.element_size() > found.untyped_storage().nbytes()
-        ):
+    def _own(self, key: str, found: NDArray[Any]) -> NDArray[np.float32]:
+        low, high = byte_bounds(found)
+        # A stride of 0 can claim an array far larger than the bytes behind it.
+        if found.dtype.kind not in "fiub" or found.nbytes > max(0, high - low):
             raise self.wrong(f"has a {key} that does not hold the values it claims")
-        self._allowance.take_bytes(found.numel() * torch.float32.itemsize)
-        own = found.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
-        if own.isnan().any():
-            raise self.wrong(f"has a {key} with values that are no numbers (NaN); its training diverged")
-        return own
+        self._allowance.take_bytes(found.size * np.float32().itemsize)
+        with np.errstate(over="ignore"):
+            return self.computable(key, found.astype(np.float32, order="C"))
+
+    def computable(self, key: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same values; raises WeightsError where one is no number, infinite, or too large to compute with."""
+        if not np.abs(values).max(initial=0) < _MAX_VALUE:
+            raise self.wrong(
+                f"has a {key} with values that are no numbers (NaN), infinite, or too large to compute with; its "
+                "training diverged, or the file is damaged"
+            )
+        return values
 
     def has(self, key: str) -> bool:
         modules = self.value("_modules")

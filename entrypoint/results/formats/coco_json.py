@@ -4,22 +4,29 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
-from entrypoint.results.formats.base import JsonArray, RunWriter
+from entrypoint.results.formats.base import JsonArray, RunFormat
 from entrypoint.values import Detection, Record, compact
 
 
-class CocoWriter(RunWriter):
+class CocoJson(RunFormat):
     """Images (also those without a box), annotations with `score`, categories by the network's class ids.
 
     `bbox` is x, y, width, height in pixels of the upright image. Inputs that failed have no size and are left out;
     predictions.json has them.
     """
 
+    name = "coco"
+    help = "coco.json: all detections as a COCO dataset."
+    default = True
+    file = "coco.json"
+
     @contextmanager
-    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
-        with self.folder.open(self.folder.path / "coco.json") as file, tempfile.TemporaryFile() as aside:
+    def writing(self, file: IO[bytes], info: dict[str, Any], scratch: Path) -> Iterator[Callable[[Record], None]]:
+        # Annotations stand behind all images in the file, so they wait on disk.
+        with tempfile.TemporaryFile(dir=scratch) as aside:
             file.write(b'{"info": ' + compact(info) + b',\n"images": [')
             images, annotations = JsonArray(file), JsonArray(aside)
 

@@ -1,0 +1,41 @@
+"""What is read from JSON is checked with these; each raises ValueError that says what was found and what expected."""
+
+import math
+from typing import Any
+
+
+def checked_object(value: object, what: str) -> dict[str, Any]:
+    """A decoded JSON object; `what` names it in the ValueError for anything else, here and below."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {shown(value)}, expected an object")
+    return value
+
+
+def checked_text(value: object, what: str) -> str:
+    """A string that has a UTF-8 form."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is {shown(value)}, expected a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what} {shown(value)} is not valid Unicode") from error
+    return value
+
+
+def checked_number(value: object, what: str) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{what} is {shown(value)}, expected a finite number")
+    return value
+
+
+def checked_whole(value: object, what: str, least: int, most: int) -> int:
+    """A whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{what} is {shown(value)}, expected a whole number from {least} to {most}")
+    return value
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: short, and in ASCII."""
+    return ascii(value)[:80]

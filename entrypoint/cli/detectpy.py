@@ -1,0 +1,122 @@
+"""Arguments as detect.py takes them: shortened options, lists without commas, and options that have no use here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from entrypoint.log import LOG
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """An option of detect.py that does nothing here; `said` to who gives it. `refused`: it would have left results."""
+
+    word: str
+    said: str
+    takes_value: bool = False
+    refused: bool = False
+
+
+FOREIGN = (
+    Foreign("--data", "A checkpoint brings the names of its classes, so --data is not needed.", takes_value=True),
+    Foreign("--vid-stride", "Videos are not read yet, so --vid-stride has nothing to do.", takes_value=True),
+    Foreign(
+        "--view-img",
+        "--view-img opens a window in detect.py. A batch job has no screen: the annotated images are in images/ in the "
+        "results.",
+    ),
+    Foreign(
+        "--update",
+        "--update makes the checkpoint smaller in detect.py. Weights are never written to here, so it does nothing.",
+    ),
+    Foreign(
+        "--dnn",
+        "--dnn runs ONNX weights with OpenCV in detect.py. The network is computed by ONNX Runtime or PyTorch here: "
+        "--engine chooses.",
+    ),
+    Foreign(
+        "--visualize",
+        "--visualize writes pictures of the network's feature maps in detect.py. They are not offered here: leave it "
+        "out.",
+        refused=True,
+    ),
+)
+
+
+class _ForeignOption(click.Option):
+    is_list, detect_py = False, True
+
+    def __init__(self, foreign: Foreign) -> None:
+        def answer(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+            if not value:
+                return
+            if foreign.refused:
+                raise click.UsageError(foreign.said)
+            LOG.info("%s", foreign.said)
+
+        super().__init__(
+            [foreign.word], is_flag=not foreign.takes_value, hidden=True, expose_value=False, callback=answer
+        )
+
+
+def foreign_options() -> list[click.Parameter]:
+    """The options of detect.py that have no use here."""
+    return [_ForeignOption(foreign) for foreign in FOREIGN]
+
+
+class Words:
+    """The arguments of one command, read as detect.py's parser reads them and written as click does."""
+
+    def __init__(self, parameters: Iterable[click.Parameter]) -> None:
+        self._options = {
+            word: parameter
+            for parameter in parameters
+            if isinstance(parameter, click.Option)
+            for word in (*parameter.opts, *parameter.secondary_opts)
+        }
+
+    def expanded(self, words: Sequence[str], *, until_positional: bool) -> tuple[list[str], list[str]]:
+        """The words with each option in full and each list joined by commas, and those that are left.
+
+        With `until_positional` the first word that is neither an option nor a value of one ends the reading: it names
+        the sub-command that all that is left belongs to. Raises UsageError for a shortened option that may be several.
+        """
+        left, done = list(words), list[str]()
+        while left:
+            word = left.pop(0)
+            if word == "--" or (until_positional and not word.startswith("-")):
+                return (done, [word, *left]) if word != "--" else ([*done, word], left)
+            done += self._option(word, left) if word.startswith("--") else [word]
+        return done, []
+
+    def _option(self, word: str, left: list[str]) -> Iterator[str]:
+        """One option in full, and its values, which are taken from the words that are left."""
+        short, equals, value = word.partition("=")
+        name = self._in_full(short)
+        yield name + equals + value
+        option = self._options.get(name)
+        if option is None or option.is_flag or equals:
+            return
+        if getattr(option, "is_list", False):
+            values = []
+            while left and not left[0].startswith("-"):
+                values.append(left.pop(0))
+            if values:
+                yield ",".join(values)
+        elif left:
+            yield left.pop(0)
+
+    def _in_full(self, short: str) -> str:
+        """The name that a word begins; an option of detect.py goes before those that detect.py does not have."""
+        if short in self._options:
+            return short
+        begun = [name for name in self._options if name.startswith(short)]
+        theirs = [name for name in begun if getattr(self._options[name], "detect_py", False)]
+        for names in (theirs, begun):
+            if len({id(self._options[name]) for name in names}) == 1:
+                return names[0]
+        if begun:
+            raise click.UsageError(f"{short} may be {' or '.join(theirs or begun)}: write it in full.")
+        return short

@@ -1,0 +1,34 @@
+"""From errors to exit codes, with the diagnosis in the first line of stderr."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from entrypoint.errors import EXIT_SIGNAL, ResourceError, UsageError, YoloBacError
+from entrypoint.host import memory
+from entrypoint.log import LOG
+
+_INTERRUPT = 2
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """While the block runs, an error is logged and ends the process with the exit code of its class."""
+    try:
+        yield
+    except YoloBacError as error:
+        LOG.error("%s", error)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        LOG.error("%s `yolo-bac --help` lists the options.", error.format_message())
+        sys.exit(UsageError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_SIGNAL + _INTERRUPT)
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        if memory.is_said(error):
+            LOG.error("%s", memory.shortage("this run"))
+            sys.exit(ResourceError.exit_code)
+        LOG.error("a defect of this program: %s: %s", type(error).__name__, error, exc_info=True)
+        sys.exit(YoloBacError.exit_code)

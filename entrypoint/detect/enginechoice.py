@@ -1,0 +1,156 @@
+"""Which engine computes a network: the one asked for, or the first that passes its trial."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from entrypoint.detect.detector import Detector, DetectorOptions
+from entrypoint.detect.nms import NmsOptions
+from entrypoint.detect.precision import Trial
+from entrypoint.engines.base import Engine, disagreement, planes, trial_image
+from entrypoint.errors import ResourceError, UsageError, WeightsError
+from entrypoint.host import limits, memory
+from entrypoint.host.device import CPU, Device, is_out_of_memory
+from entrypoint.log import LOG
+from entrypoint.models.network import Network, Output
+from entrypoint.settings import Settings
+from entrypoint.sources.medium import Medium
+
+_MOST_DIFFERENCE = 0.01  # between engines, of logits
+_MOST_ON_GPU = 0.5  # where convolutions may round their inputs to 10 bits
+_NO_PYTORCH = "PyTorch is not here; the image for GPUs has it"
+
+
+def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
+    """ONNX Runtime, where it computes what the network is; else, or where asked for, PyTorch.
+
+    Raises UsageError where the engine that is asked for cannot be had, ResourceError where none can, WeightsError for a
+    network that gives no finite numbers, and what says that memory is out.
+    """
+    if settings.engine == "torch":
+        return _torch_on_cpu(network, threads)
+    try:
+        from entrypoint.engines.onnx import OnnxEngine
+
+        expected = _expected(network)
+        # Lanes of several threads share the helpers of one pool, so it has all.
+        engine = OnnxEngine(network.graph, 1 if threads == 1 else limits.threads())
+        fault = _fault(engine, network, expected, _MOST_DIFFERENCE)
+    except ImportError as error:
+        fault = f"it is not here ({error})"
+    except WeightsError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):  # where PyTorch would need more
+            raise
+        fault = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    if not fault:
+        return engine
+    if settings.engine == "onnx":
+        raise UsageError(f"--engine onnx does not run these weights: {fault}; use --engine torch")
+    try:
+        replacement = _torch_on_cpu(network, threads)
+    except UsageError as error:
+        raise ResourceError(f"ONNX Runtime does not run these weights: {fault}; and {_NO_PYTORCH}") from error
+    LOG.info("running in PyTorch, for ONNX Runtime does not run these weights: %s", fault)
+    return replacement
+
+
+def _torch_on_cpu(network: Network, threads: int) -> Engine:
+    memory.require(memory.PYTORCH_BYTES, "PyTorch")
+    try:
+        from entrypoint.engines.torch import TorchEngine
+    except ImportError as error:
+        raise UsageError(f"--engine torch: {_NO_PYTORCH}, or use --engine onnx") from error
+    engine = TorchEngine(network.graph, CPU)
+    engine.set_threads(threads)
+    if fault := _fault(engine, network, _reference(network), _MOST_DIFFERENCE):
+        raise ResourceError(f"PyTorch does not run these weights: {fault}")
+    return engine
+
+
+def _expected(network: Network) -> list[np.ndarray]:
+    """What the graph gives for a small image as it stands, every optimisation off. Raises WeightsError."""
+    from entrypoint.engines.onnx import OnnxEngine
+
+    found = OnnxEngine(network.graph, 1, optimised=False).run(planes([trial_image(network.graph, network.stride)]))
+    _require_finite(found)
+    return found
+
+
+def _reference(network: Network) -> list[np.ndarray] | None:
+    """The same; None where ONNX Runtime is not here, or does not run it."""
+    try:
+        return _expected(network)
+    except WeightsError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return None
+
+
+def _fault(engine: Engine, network: Network, expected: Sequence[Output] | None, most: float) -> str | None:
+    """How an engine's outputs for a small image are not those expected."""
+    found = engine.run(engine.upload([trial_image(network.graph, network.stride)]))
+    if expected is None:
+        _require_finite(found)
+        return None
+    return disagreement(found, expected, most)
+
+
+def _require_finite(outputs: Sequence[Output]) -> None:
+    if not all(np.isfinite(np.asarray(output)).all() for output in outputs):
+        raise WeightsError(
+            "the network gives values that are no finite numbers even for a small image: its training diverged, or the "
+            "file is damaged"
+        )
+
+
+def gpu_fault(network: Network, device: Device, settings: Settings) -> str | None:
+    """Why a GPU is not to compute a network; None for no reason. Raises ResourceError where it was asked for by number,
+    and WeightsError for a network that gives no finite numbers.
+    """
+    from entrypoint.engines.torch import TorchEngine, UnknownOperationError
+
+    try:
+        engine = TorchEngine(network.graph, replace(device, half=False))
+        engine.set_threads(1)
+        fault = _fault(engine, network, _reference(network), _MOST_ON_GPU)
+    except UnknownOperationError as error:
+        fault = str(error)
+    if fault and settings.device.strip():
+        raise ResourceError(f"--device {settings.device}: {fault}; use another GPU, or --device cpu")
+    return fault
+
+
+def gpu_engines(
+    network: Network, devices: Sequence[Device], options: DetectorOptions, media: Sequence[Medium]
+) -> list[Engine]:
+    """The network on each device, in half precision where that is asked for and shows no fault."""
+    from entrypoint.engines.torch import TorchEngine
+
+    if devices[0].half:
+        fitting = _half_engines(network, devices, replace(options, nms=NmsOptions()), media)
+        if fitting:
+            return fitting
+    return [TorchEngine(network.graph, replace(device, half=False)) for device in devices]
+
+
+def _half_engines(
+    network: Network, devices: Sequence[Device], options: DetectorOptions, media: Sequence[Medium]
+) -> list[Engine]:
+    """The network in half precision on each device; none, and a warning, where one shows a fault."""
+    from entrypoint.engines.torch import TorchEngine
+
+    # What computes in full precision has gone from the device before half precision comes.
+    full = TorchEngine(network.graph, replace(devices[0], half=False))
+    trial = Trial(Detector(full, network, options), media)
+    del full
+    engines: list[Engine] = [TorchEngine(network.graph, device) for device in devices]
+    for engine in engines:
+        if fault := trial.fault(Detector(engine, network, options)):
+            LOG.warning("%s: %s", engine.device.description, fault)
+            return []
+    return engines

@@ -1,0 +1,132 @@
+"""One medium on its way: its frames come out one at a time, and what is found in them becomes its record."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
+from entrypoint.results.results import Results
+from entrypoint.sources.medium import Frame, Medium, close
+from entrypoint.values import OUT_OF_MEMORY, Detection, Detections, Failure, InputState, Record, ResultError
+
+Ended = Callable[["Inspection", Record | None], None]
+_NO_FRAME = Failure("empty", "without a single frame")
+
+
+class Inspection:
+    """A medium that is being looked at. A still is the case of one frame.
+
+    Whoever holds it takes its frames; several threads may say at the same time what was found in earlier ones.
+    """
+
+    def __init__(
+        self, medium: Medium, results: Results, names: tuple[str, ...], ended: Ended, *, alone: bool = False
+    ) -> None:
+        """`ended` hears of the record once it is on disk, and of None when memory ran out beside other media.
+
+        `alone` says that there are no others beside it.
+        """
+        self.medium, self._results, self._names, self._ended, self._alone = medium, results, names, ended, alone
+        self.writing = threading.Lock()
+        """Held while a frame is written: frames are seen side by side, but the results of a medium written in turn."""
+        self._state: InputState | None = None
+        self._frames: Iterator[Frame | Failure] | None = None
+        self._ahead: Frame | Failure | None = None
+        self._lock = threading.Lock()
+        self._under_way, self._all_taken = 0, False
+        self._width, self._height = 0, 0
+        self._found: list[tuple[int, list[Detection]]] = []
+        self._failure: Failure | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is another frame to take."""
+        return not self._all_taken
+
+    def next_frame(self) -> Frame | None:
+        """The next frame, to be looked at; None where there is none. Only one thread at a time may ask.
+
+        The one behind it is read, too, so that a medium is known to end when its last frame is taken. Raises
+        OutputError.
+        """
+        try:
+            frame = self._ahead or self._read()
+            self._ahead = self._read() if isinstance(frame, Frame) and not self._failure else None
+        except OUT_OF_MEMORY_ERRORS as error:
+            frame, self._ahead = if_out_of_memory(error, "read it"), None
+        with self._lock:
+            if self._failure is None:
+                self._failure = next((one for one in (frame, self._ahead) if isinstance(one, Failure)), None)
+            wanted = frame if isinstance(frame, Frame) and self._failure is None else None
+            if wanted:
+                self._under_way += 1
+                height, width, _ = wanted.image.shape
+                self._width, self._height = max(self._width, width), max(self._height, height)
+            self._all_taken = wanted is None or self._ahead is None
+        if wanted is None:
+            self._end_if_complete()
+        return wanted
+
+    def found(self, frame: Frame, detections: Detections) -> None:
+        """What there is in a frame, of which all files are written. Raises OutputError."""
+        seen = (frame.index, frame.time) if frame.time is not None else ()
+        named = detections.named(self._names, *seen)
+        with self._lock:
+            self._found.append((frame.index, named))
+        self._one_less()
+
+    def failed(self, failure: Failure) -> None:
+        """A frame that was taken could not be looked at, or not written. Raises OutputError."""
+        with self._lock:
+            self._failure = self._failure or failure
+        self._one_less()
+
+    def _one_less(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+        self._end_if_complete()
+
+    def _read(self) -> Frame | Failure | None:
+        if self._frames is None:
+            self._state = self.medium.state()
+            self._results.begin(self.medium.index)
+            self._frames = self.medium.frames()
+        return next(self._frames, None)
+
+    def _end_if_complete(self) -> None:
+        with self._lock:
+            if not self._all_taken or self._under_way:
+                return
+            self._under_way = -1  # so that this is the only time
+        if self._frames is not None:
+            close(self._frames)
+        self._ended(self, self._finish(self._record()))
+
+    def _record(self) -> Record:
+        file = self.medium.file
+        if failure := self._failure or (None if self._width else _NO_FRAME):
+            return Record.failed(file, failure)
+        found = sorted(self._found, key=lambda pair: pair[0])
+        return Record(file, self._width, self._height, tuple(one for _, named in found for one in named))
+
+    def _finish(self, record: Record) -> Record | None:
+        """Write the record, and give what was written; None when the medium is to be tried alone."""
+        if record.failure is None:
+            try:
+                self._results.finish(self.medium.index, record, self._state)
+            except ResultError as error:
+                record = Record.failed(record.file, error.failure)
+            except OUT_OF_MEMORY_ERRORS as error:
+                record = Record.failed(record.file, if_out_of_memory(error, "write its record"))
+            else:
+                return record
+        if record.failure and record.failure.kind == OUT_OF_MEMORY and not self._alone:
+            return None
+        self._results.finish(self.medium.index, record, self._state)
+        return record
+
+
+def if_out_of_memory(error: Exception, task: str) -> Failure:
+    """The failure for an error that says memory is out; any other is raised."""
+    if not is_out_of_memory(error):
+        raise error
+    return Failure(OUT_OF_MEMORY, f"no memory left to {task}")

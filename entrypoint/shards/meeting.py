@@ -1,0 +1,73 @@
+"""The records of all parts, met in a database on disk, so that memory does not grow with their number.
+
+Which of two records for the same input stays depends on the records alone, not on the order of the parts.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from entrypoint.results.journal import Entry
+from entrypoint.values import compact
+
+_COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, entry BLOB, part INT"
+# Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
+_MEET = """
+    INSERT INTO records SELECT * FROM part WHERE true ON CONFLICT (file) DO UPDATE
+    SET failed = excluded.failed, line = excluded.line, size = excluded.size, entry = excluded.entry,
+        part = excluded.part
+    WHERE (excluded.failed, excluded.line) < (failed, line)
+"""
+_CONTRADICTION = """
+    SELECT file, records.part, records.size, part.size FROM part JOIN records USING (file)
+    WHERE part.size <> records.size AND NOT part.failed AND NOT records.failed LIMIT 1
+"""
+
+
+class Meeting:
+    """Entries of parts, by number."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("PRAGMA journal_mode = OFF")
+        for table in ("records", "part"):
+            self._database.execute(f"CREATE TABLE {table} ({_COLUMNS}) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def put(self, number: int, file: str, entry: Entry | None) -> None:
+        """What the part of that number says of an input, in place of what it said before; None for nothing."""
+        if entry is None:
+            self._database.execute("DELETE FROM part WHERE file = ?", (file,))
+            return
+        size = entry.state.size if entry.state else None
+        line = compact(entry.record.to_json()).decode()
+        row = (file, entry.record.failure is not None, line, size, entry.to_line(), number)
+        self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def contradiction(self) -> tuple[str, int, int, int] | None:
+        """An input that two parts have looked at and that had another size: its name, the earlier part, both sizes."""
+        found: tuple[str, int, int, int] | None = self._database.execute(_CONTRADICTION).fetchone()
+        return found
+
+    def end_part(self) -> int:
+        """Let what a part said meet what is there, and give how many records it had."""
+        (records,) = self._database.execute("SELECT count(*) FROM part").fetchone()
+        self._database.execute(_MEET)
+        self._database.execute("DELETE FROM part")
+        return int(records)
+
+    def files(self) -> Iterator[str]:
+        """The inputs, sorted as a run sorts them."""
+        for (file,) in self._database.execute("SELECT file FROM records ORDER BY file"):
+            yield file
+
+    def entries(self) -> Iterator[tuple[Entry, int]]:
+        """What stays of each input, and the number of the part it is from, sorted by file."""
+        for line, number in self._database.execute("SELECT entry, part FROM records ORDER BY file"):
+            yield Entry.from_json(json.loads(line)), number
+
+    def close(self) -> None:
+        """It is needed no more."""
+        self._database.close()

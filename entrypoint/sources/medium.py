@@ -1,0 +1,123 @@
+"""A medium is one input: it has a name and yields frames. Where its bytes lie is its own affair."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.values import Failure, InputState
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`image`: HWC uint8 BGR in [0, 255], upright. `index` counts from 0; `time` in seconds, None for a still."""
+
+    index: int
+    time: float | None
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How media are to be read. `accept_damaged`: take the pixels of a damaged image as they were decoded."""
+
+    accept_damaged: bool = False
+
+
+class Medium(ABC):
+    """One input. `index` is its place in the sorted listing, from 0; `file` its name there, as records have it."""
+
+    __slots__ = ("file", "index")
+
+    def __init__(self, index: int, file: str) -> None:
+        self.index, self.file = index, file
+
+    @abstractmethod
+    def state(self) -> InputState | None:
+        """What tells later whether the input has changed; None where there is no file to look at."""
+
+    @abstractmethod
+    def frames(self) -> Iterator[Frame | Failure]:
+        """The frames in their order, decoded one at a time; a Failure is the last thing that comes.
+
+        A bad input raises nothing. What says that memory is out may be raised instead of being a Failure.
+        """
+
+    @abstractmethod
+    def read_ahead(self) -> None:
+        """Let the kernel begin to read what is about to be asked for; waits for nothing and raises nothing."""
+
+
+class FailedMedium(Medium):
+    """An input of which the listing knew already that there is nothing to be read."""
+
+    __slots__ = ("failure",)
+
+    def __init__(self, index: int, file: str, failure: Failure) -> None:
+        super().__init__(index, file)
+        self.failure = failure
+
+    def state(self) -> InputState | None:
+        return None
+
+    def frames(self) -> Iterator[Frame | Failure]:
+        yield self.failure
+
+    def read_ahead(self) -> None:
+        pass
+
+
+class FileMedium(Medium):
+    """A medium that is a file at `path`; each kind of media is a subclass, registered in `entrypoint.sources.kinds`."""
+
+    __slots__ = ("options", "path")
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    """Suffixes, in lower case with their dot, by which a folder's files are known to be of this kind."""
+
+    def __init__(self, index: int, file: str, path: str, options: ReadOptions) -> None:
+        super().__init__(index, file)
+        self.path, self.options = path, options
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, head: bytes) -> bool:
+        """Whether a file that begins with `head`, of up to `filetype.HEAD_BYTES`, is of this kind."""
+
+    def state(self) -> InputState | None:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - a Path for each of a million files costs seconds
+        except OSError:
+            return None
+        return InputState(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+
+    def read_ahead(self) -> None:
+        with suppress(OSError):
+            if os.path.isfile(self.path):  # noqa: PTH113 - to open a pipe may wait for ever
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+                try:
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+                finally:
+                    os.close(descriptor)
+
+
+def first_image(medium: Medium) -> NDArray[np.uint8] | Failure:
+    """The image of a medium's first frame, HWC uint8 BGR upright, or why there is none."""
+    frames = medium.frames()
+    try:
+        first = next(frames, None)
+    finally:
+        close(frames)
+    if first is None:
+        return Failure("empty", "without a single frame")
+    return first if isinstance(first, Failure) else first.image
+
+
+def close(frames: Iterator[Frame | Failure]) -> None:
+    """End a medium's frames early, so that whatever it reads from is closed now."""
+    if isinstance(frames, Generator):
+        frames.close()

@@ -1,0 +1,31 @@
+"""Which family's loader reads a file of weights, by what the file was recognised as.
+
+A further family is a further entry: everything behind it sees a `Network`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from entrypoint.models.network import Network
+from entrypoint.sources.filetype import TORCH, TORCH_LEGACY, FileType
+
+Loader = Callable[[Path], Network]
+
+
+def _classic(path: Path) -> Network:
+    from entrypoint.weights.classic.checkpoint import load_checkpoint
+
+    return load_checkpoint(path)
+
+
+LOADERS: dict[FileType, Loader] = {TORCH: _classic, TORCH_LEGACY: _classic}
+
+
+def knows(kind: FileType) -> bool:
+    """Whether files of this type can be loaded."""
+    return kind in LOADERS
+
+
+def load_network(path: Path, kind: FileType) -> Network:
+    """The network in a file of that type. Raises WeightsError, with the path in the message."""
+    return LOADERS[kind](path)

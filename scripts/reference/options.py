@@ -1,0 +1,65 @@
+"""docs/options.md: every option, from its declaration."""
+
+from collections.abc import Iterable
+
+from entrypoint.cli.detectpy import FOREIGN
+from entrypoint.option import MERGE, RUN, Option, declared
+from entrypoint.settings import CommandSettings, Settings
+
+_HEAD = """# Options
+
+Every option of `yolo-bac`, from the declarations in [entrypoint/settings.py](../entrypoint/settings.py); `scripts/docs`
+writes this page.
+
+- **Names, defaults and meaning** are detect.py's where detect.py has the option. As there, an option can be shortened
+  as long as it stays clear which one is meant (`--conf 0.4`); one of detect.py's goes before one of this program's own.
+- **A list** follows its option word by word (`--classes 0 2`) or with commas (`--classes 0,2`, `--classes person,bus`).
+- **The environment variable** of an option means what the same text after the option would mean, even when it is empty.
+  A switch takes `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`. What is on the command line goes first.
+- **Decides**: other values give other results, so a run that was begun with one value is not continued with another.
+"""
+_MERGE = """
+## merge
+
+`yolo-bac merge DIR...` makes one run of the parts of a job. It takes the options below, before or after its name, and
+their environment variables. Other options are refused, and other variables are ignored.
+"""
+_FOREIGN = """
+## Options of detect.py without a use here
+
+They are taken so that commands written for detect.py work; who gives one is told why nothing comes of it.
+"""
+_COLUMNS = "\n| option | default | environment variable | decides | |\n|---|---|---|---|---|\n"
+
+
+def options(settings_class: type[Settings] = Settings) -> str:
+    """The page."""
+    known = list(declared(settings_class, CommandSettings))
+    foreign = "".join(f"- `{one.word}`{' (refused)' if one.refused else ''}: {_cell(one.said)}\n" for one in FOREIGN)
+    return f"{_HEAD}{_table(known, RUN)}{_MERGE}{_table(known, MERGE)}{_FOREIGN}\n{foreign}"
+
+
+def short_row(option: Option) -> str:
+    """A row of the README's short table."""
+    return f"| {_words(option)} | {_cell(option.shown_default())} | {_cell(option.help)} |"
+
+
+def _table(known: Iterable[Option], command: str) -> str:
+    rows = [
+        f"| {_words(option)} | {_cell(option.shown_default(command))} | `{option.variable}` | "
+        f"{'yes' * option.decides} | {_cell(option.help)} |\n"
+        for option in known
+        if command in option.commands
+    ]
+    return _COLUMNS + "".join(rows)
+
+
+def _words(option: Option) -> str:
+    value = option.metavar or "|".join(option.choices)
+    first, *more = (f"`{word}`" for word in (*option.words, *filter(None, [option.off_word])))
+    return ", ".join([f"{first[:-1]} {_cell(value)}`" if value else first, *more])
+
+
+def _cell(text: str) -> str:
+    """As a cell of a table holds it: `<path>` is no tag there, and | no border."""
+    return text.replace("|", "\\|").replace("<", "\\<")
