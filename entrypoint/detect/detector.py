@@ -39,6 +39,11 @@ class Detector:
         return self.engine.device
 
     @property
+    def takes_any_size(self) -> bool:
+        """Whether the network takes images of other sizes than the one that `imgsz` tells."""
+        return self._network.size is None
+
+    @property
     def conf_thres(self) -> float:
         return self._options.nms.conf_thres
 

@@ -15,7 +15,7 @@ from entrypoint.values import Record, compact
 # What ending takes at least: the files with all records, read and written once each; and the unforeseen.
 _SECONDS_PER_RECORD = 0.0004
 _SPARE_SECONDS = 1.0
-_TRIAL_SIDE = 640  # pixels of a side of the image by which the time for larger ones is judged; any network takes it
+_TRIAL_SIDE = 640  # pixels of a side of the image by which the time for larger ones is judged
 _SLOWER = 1.5  # how much more than its share of pixels a large image may take
 
 
@@ -61,10 +61,13 @@ class Deadline:
 
 
 def expected_seconds(detector: Detector) -> float:
-    """How long an image of the largest size may take, judged by a small one; 0 where it is not much larger."""
+    """How long an image of the largest size may take, judged by a small one.
+
+    0 where it is not much larger, or where the network takes no small one.
+    """
     height, width = detector.imgsz
     larger = height * width / _TRIAL_SIDE**2
-    if larger <= 4:
+    if larger <= 4 or not detector.takes_any_size:
         return 0.0
     image = np.full((_TRIAL_SIDE, _TRIAL_SIDE, 3), 114, np.uint8)
     detector.look([image])  # the first time, more is done than later

@@ -45,6 +45,7 @@ class Slow:
     """A detector whose time is in proportion to the pixels, on a clock of its own."""
 
     imgsz = (16384, 16384)
+    takes_any_size = True
 
     def __init__(self, seconds_a_megapixel: float) -> None:
         self.now, self.each = 100.0, seconds_a_megapixel
@@ -82,6 +83,12 @@ def test_what_was_measured_counts_for_more_than_what_was_expected(monkeypatch: p
 def test_a_small_size_needs_no_trial() -> None:
     detector = Slow(1000)
     detector.imgsz = (640, 640)
+    assert Deadline(60, time.monotonic(), 1).has_time_for(cast("Detector", detector)) and detector.now == 100
+
+
+def test_a_network_of_one_size_is_not_tried_with_another() -> None:
+    detector = Slow(1000)
+    detector.takes_any_size = False
     assert Deadline(60, time.monotonic(), 1).has_time_for(cast("Detector", detector)) and detector.now == 100
 
 
