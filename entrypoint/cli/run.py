@@ -29,7 +29,7 @@ def run(ctx: click.Context, settings_class: type[Settings]) -> int:
         quiet_libraries()
         memory.require_least()
         gc.disable()  # imports make a million objects to keep: not worth looking through, again and again
-        from entrypoint.run import job  # torch: seconds that --help and a wrong option should not cost
+        from entrypoint.run import job  # libraries that --help and a wrong option should not wait for
 
         gc.freeze()
         gc.enable()
