@@ -67,6 +67,14 @@ def classes(text: str) -> tuple[str, ...]:
     return tuple(word for part in parts for word in (part.split() if part.replace(" ", "").isdecimal() else [part]))
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Words with commas or spaces between them."""
+    found = tuple(re.findall(r"[^,\s]+", text))
+    if not found:
+        raise ValueError(f"{text!r} holds no word")
+    return found
+
+
 def shard(text: str) -> Shard | Literal["auto"]:
     """One share of several, `I/N`, or `auto`."""
     return "auto" if text == "auto" else Shard.parse(text)

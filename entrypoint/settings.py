@@ -141,6 +141,16 @@ class Settings:
         help="Also write predictions.csv: a row for each detection.",
     )
     nosave: bool = option(False, decides=True, detect_py=True, help="Do not write annotated images.")
+    format: tuple[str, ...] = option(
+        (),
+        parse=parse.words,
+        metavar="NAME ...",
+        default_text="what is written by default",
+        is_list=True,
+        decides=True,
+        help="Also write the results in the formats of these names; `no-NAME` leaves one out that is written by "
+        "default. docs/formats.md lists them.",
+    )
     quality: int = option(
         95,
         parse=parse.whole(1, 100),

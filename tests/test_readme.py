@@ -11,6 +11,7 @@ from entrypoint import errors
 from entrypoint.cli.command import command
 from entrypoint.option import declared
 from entrypoint.settings import Settings
+from scripts.reference.formats import formats
 from scripts.reference.options import options, short_row
 from scripts.reference.structure import structure
 from tests.conftest import ROOT
@@ -29,6 +30,10 @@ def test_the_short_table_of_options_says_what_their_declarations_say() -> None:
 
 def test_the_page_of_all_options_is_up_to_date() -> None:
     assert (ROOT / "docs" / "options.md").read_text() == options(), "run scripts/docs"
+
+
+def test_the_page_of_all_formats_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "formats.md").read_text() == formats(), "run scripts/docs"
 
 
 def test_the_page_of_all_options_has_each_word_that_the_command_takes() -> None:

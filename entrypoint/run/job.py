@@ -21,6 +21,7 @@ from entrypoint.host import limits, memory
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.log import LOG
 from entrypoint.results.claim import claim
+from entrypoint.results.formats import check_names
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.status import Counts, Status
@@ -45,6 +46,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
 
     `started`: the moment of `time.monotonic` that `settings.time_budget` counts from.
     """
+    check_names(settings)
     memory.guard()
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from scripts.reference.formats import formats
 from scripts.reference.options import options
 from scripts.reference.structure import structure
 
@@ -10,3 +11,4 @@ ROOT = Path(__file__).parent.parent.parent
 if __name__ == "__main__":
     (ROOT / "docs" / "structure.md").write_text(structure(ROOT))
     (ROOT / "docs" / "options.md").write_text(options())
+    (ROOT / "docs" / "formats.md").write_text(formats())

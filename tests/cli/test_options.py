@@ -205,7 +205,7 @@ def test_one_declaration_makes_an_option_everywhere(monkeypatch: pytest.MonkeyPa
         assert declaration.help in " ".join(command.get_help(context).split())
 
 
-def test_the_identity_of_a_run_is_what_it_was_before_options_were_declared() -> None:
+def test_the_identity_of_a_run_holds_every_option_that_decides_its_results() -> None:
     assert Settings(imgsz=(320, 640), classes=("0",)).of_results() == {
         "imgsz": [320, 640],
         "conf_thres": 0.25,
@@ -221,6 +221,7 @@ def test_the_identity_of_a_run_is_what_it_was_before_options_were_declared() -> 
         "save_crop": False,
         "save_csv": False,
         "nosave": False,
+        "format": [],
         "quality": 95,
         "line_thickness": 3,
         "hide_labels": False,

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from entrypoint.errors import UsageError
 from entrypoint.results.formats.base import Format, InputFormat, RunFormat
 from entrypoint.results.paths import twin_path
 from entrypoint.results.runfolder import RunFolder
@@ -32,6 +33,15 @@ def all_formats() -> tuple[type[Format], ...]:
 def input_formats() -> Iterable[type[InputFormat]]:
     """Those that leave files for each input."""
     return (kind for kind in all_formats() if issubclass(kind, InputFormat))
+
+
+def check_names(settings: Settings) -> None:
+    """Raises UsageError where `--format` names what is no format."""
+    known = {kind.name for kind in all_formats()}
+    unknown = [word for word in settings.format if word.removeprefix("no-") not in known]
+    if unknown:
+        names = ", ".join(sorted(known))
+        raise UsageError(f"--format {' '.join(unknown)}: expected names of {names}, or one of them with no- before it")
 
 
 def wanted(settings: Settings, names: tuple[str, ...]) -> list[Format]:

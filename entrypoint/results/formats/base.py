@@ -57,7 +57,11 @@ class Format(ABC):
 
     @classmethod
     def is_wanted(cls, settings: Settings) -> bool:
-        """Whether these settings ask for it."""
+        """Whether these settings ask for it: `--format` by its name, or a word of detect.py's."""
+        if cls.name in settings.format:
+            return True
+        if f"no-{cls.name}" in settings.format:
+            return False
         field = (cls.option or "").lstrip("-").replace("-", "_")
         return cls.default != bool(field and getattr(settings, field))
 
