@@ -1,6 +1,6 @@
 """Pixels to image files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ _TIMES_AN_IMAGE = 4
 _ENDS_THE_PROCESS = {".tif", ".tiff"}  # OpenCV does, with these, when memory is out in mid-way
 
 
-def leave_image(image: NDArray[np.uint8], places: Sequence[tuple[str, str]], quality: int, leave: Leave) -> None:
+def leave_image(image: NDArray[np.uint8], places: Iterable[tuple[str, str]], quality: int, leave: Leave) -> None:
     """Leave `image` (HWC uint8 BGR) at the first of the `places`, paths with suffixes, whose format takes it.
 
     Raises ResultError when none does, what says that memory is out, and what `leave` raises.
@@ -28,8 +28,8 @@ def leave_image(image: NDArray[np.uint8], places: Sequence[tuple[str, str]], qua
             leave(path, encoded)
             return
     height, width = image.shape[:2]
-    where = places[0][0].partition("/")[0]
-    raise ResultError(Failure("not_written", f"no format takes an image of {width} × {height}; asked for in {where}"))
+    where = path.partition("/")[0]
+    raise ResultError(Failure("not_written", f"no format takes an image of {width} × {height}, for {where}"))
 
 
 def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> memoryview | None:

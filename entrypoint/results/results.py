@@ -37,9 +37,10 @@ class Results:
         with output_errors(folder.path / JOURNAL):
             self._journal = open_journal(folder, files)
         folder.on_close(self._journal.close)
-        self._recover()
-        if not folder.fresh:
-            self._look_for_obstacles()
+        with output_errors(folder.path):
+            self._recover()
+            if not folder.fresh:
+                self._look_for_obstacles()
 
     def index(self, file: str) -> int:
         """The place of an input in `files`. Raises KeyError for one that is not there."""
@@ -53,7 +54,10 @@ class Results:
         entry = self._journal.read(index) if state else None
         if entry is None or entry.record.failure or entry.state != state or entry.record.file != self._files[index]:
             return None
-        return entry.record if all(map(self._folder.tree.exists, entry.files)) else None
+        try:
+            return entry.record if all(map(self._folder.tree.exists, entry.files)) else None
+        except OSError:
+            return None
 
     def begin(self, index: int) -> None:
         """An input is about to be looked at: nothing of an earlier attempt at it stays."""

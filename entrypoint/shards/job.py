@@ -26,8 +26,9 @@ class Job:
     ignored: dict[str, int]
     left: dict[int, int] = field(default_factory=dict)
     twice: set[int] = field(default_factory=set)
-    damaged: list[str] = field(default_factory=list)
-    """What could not be read, a part or one of its lines or files each."""
+    damage: str = ""
+    damages: int = 0
+    """How often something could not be read, a part or one of its lines or files; `damage` is the first."""
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Self:
@@ -61,6 +62,11 @@ class Job:
                 self.twice.add(index)
             self.left[index] = min(left, self.left.get(index, left))
 
+    def note_damage(self, what: str) -> None:
+        """Something could not be read."""
+        self.damage = self.damage or what
+        self.damages += 1
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.weights["classes"])
@@ -89,9 +95,8 @@ class Job:
         if unfinished:
             left = sum(self.left.values())
             said.append(f"part {_list(unfinished)} of {self.count} unfinished, {left} input{'s' * (left != 1)} left")
-        if self.damaged:
-            more = f" and {len(self.damaged) - 1} more" if len(self.damaged) > 1 else ""
-            said.append(f"damaged: {self.damaged[0]}{more}")
+        if self.damages:
+            said.append(f"damaged: {self.damage}{f' and {self.damages - 1} more' if self.damages > 1 else ''}")
         return ", ".join(said)
 
 

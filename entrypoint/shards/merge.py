@@ -36,7 +36,8 @@ def merge(folders: Sequence[Path], project: Path, name: str) -> int:
     """
     parts, damaged = find_parts(folders)
     job = Job.of(parts)
-    job.damaged += damaged
+    for part in damaged:
+        job.note_damage(part)
     identity = job.identity | {"parts": sorted(printable(part.path.absolute()) for part in parts)}
     folder = claim(project, name, identity)
     try:
@@ -57,6 +58,7 @@ def merge(folders: Sequence[Path], project: Path, name: str) -> int:
 class _Merge:
     def __init__(self, job: Job, parts: Sequence[Part], folder: RunFolder, meeting: Meeting) -> None:
         self._job, self._parts, self._folder, self._meeting = job, parts, folder, meeting
+        self._formats = named(job.formats, Settings(), job.names)
         self._tree = lru_cache(_TREES)(Tree)
         self._twins = frozenset[str]()
 
@@ -74,7 +76,6 @@ class _Merge:
             "part": None,
             "ignored": job.ignored,
         }
-        formats = named(job.formats, Settings(), job.names)
         self._folder.formats = tuple(sorted(job.formats))
         status = Status(self._folder, counts, facts)
         status.write("running", None, "merging")
@@ -84,7 +85,7 @@ class _Merge:
         log.release()
         self._take_all(counts)
         counts.total = counts.done + counts.failed + sum(job.left.values())
-        write_run(formats, self._folder, (entry.record for entry, _ in self._meeting.entries()), status.info)
+        write_run(self._formats, self._folder, (entry.record for entry, _ in self._meeting.entries()), status.info)
         facts["merged"] = job.coverage
         if ";" in job.engine:
             LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)
@@ -134,7 +135,7 @@ class _Merge:
 
     def _take(self, entry: Entry, part: Part) -> None:
         """Bring over those files of a part that a record names, where it may have left such."""
-        file, allowed = entry.record.file, places(entry.record)
+        file, allowed = entry.record.file, places(self._formats, entry.record, entry.files)
         for path in entry.files:
             plain = allowed.get(path)
             if plain is None:
@@ -157,5 +158,5 @@ class _Merge:
 
     def _damaged(self, part: Part, what: str) -> None:
         message = f"{printable(part.path)}: {what}"
-        self._job.damaged.append(message)
+        self._job.note_damage(message)
         LOG.warning("%s", message)

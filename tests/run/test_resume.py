@@ -1,6 +1,8 @@
 """A run that was stopped is continued by the same command; one that was finished is left alone."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,6 +227,49 @@ def test_an_image_that_changed_is_looked_at_again(yolo_bac: Run, tmp_path: Path)
     assert yolo_bac(*command).code == 0
     assert status(tmp_path / "exp")["counts"]["reused"] == 2
     assert records(tmp_path / "exp")["0001.png"]["width"] == 480
+
+
+def test_an_image_replaced_by_an_older_one_is_looked_at_again(yolo_bac: Run, tmp_path: Path) -> None:
+    """As `cp -p` and `rsync -t` do; also one of the same size and time, which has another inode."""
+    source = many(tmp_path / "in", 3)
+    command = ["--demo", "--source", source, "--project", tmp_path]
+    assert yolo_bac(*command).code == 0
+    make_unfinished(tmp_path / "exp")
+    before = (source / "0002.png").stat()
+    (source / "0001.png").write_bytes((DEMO_SCENES / "scene-5.png").read_bytes())
+    os.utime(source / "0001.png", (1_000_000_000, 1_000_000_000))
+    shutil.copy2(source / "0002.png", source / "copy")
+    (source / "copy").replace(source / "0002.png")
+    assert (source / "0002.png").stat().st_mtime_ns == before.st_mtime_ns
+    assert yolo_bac(*command).code == 0
+    assert status(tmp_path / "exp")["counts"]["reused"] == 1
+    assert records(tmp_path / "exp")["0001.png"]["width"] == 480
+
+
+def test_an_image_that_is_gone_leaves_nothing(yolo_bac: Run, tmp_path: Path) -> None:
+    source = many(tmp_path / "in", 3)
+    command = ["--demo", "--source", source, "--project", tmp_path, "--save-txt", "--save-crop"]
+    assert yolo_bac(*command).code == 0
+    make_unfinished(tmp_path / "exp")
+    (source / "0001.png").unlink()
+    assert yolo_bac(*command).code == 0
+    assert records(tmp_path / "exp").keys() == {"0000.png", "0002.png"}
+    assert not [path for path in (tmp_path / "exp").rglob("*") if "0001" in path.name]
+
+
+def test_a_run_is_continued_where_only_the_device_number_of_its_source_has_changed(
+    yolo_bac: Run, tmp_path: Path
+) -> None:
+    """As after a remount; here by another folder in the same place."""
+    source = many(tmp_path / "in", 3)
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path).code == 0
+    make_unfinished(tmp_path / "exp")
+    shutil.copytree(source, tmp_path / "copy")
+    shutil.rmtree(source)
+    (tmp_path / "copy").rename(source)
+    assert f"Results: {tmp_path / 'exp'}\n" in yolo_bac("--demo", "--source", source, "--project", tmp_path).stdout
+    identity = status(tmp_path / "exp")["identity"]
+    assert identity["source"] == str(source) and identity["engine"] == "onnx" and identity["version"]
 
 
 def test_a_defect_in_mid_run_is_written_down(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ Importing the declarations imports no library that draws or computes: what needs
 
 import inspect
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from functools import cache
 from importlib import import_module
@@ -59,10 +59,16 @@ def clash(file: str, other: str) -> bool:
     return file != other and any(kind.is_in_the_way(file, other) for kind in input_formats())
 
 
-def places(record: Record) -> dict[str, str]:
-    """All paths at which a record may have left something, and for each its name where names are told by case."""
-    plain = [path for kind in input_formats() for path in kind.places(record)]
-    return {twin_path(path): path for path in plain} | {path: path for path in plain}
+def places(formats: Iterable[Format], record: Record, found: Collection[str]) -> dict[str, str]:
+    """Of the paths that were `found`, those at which the formats may have left something of a record.
+
+    For each, its name where the file system tells case.
+    """
+    plain = {path for kind in formats if isinstance(kind, InputFormat) for path in kind.places(record)}
+    if plain.issuperset(found):
+        return {path: path for path in found}
+    names = {twin_path(path): path for path in plain} | {path: path for path in plain}
+    return {path: names[path] for path in found if path in names}
 
 
 def write_run(formats: Iterable[Format], folder: RunFolder, records: Iterable[Record], info: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Crops(FrameFormat):
             leave_image(crop, _paths(shown.file, number, self.names[class_id]), self.settings.quality, leave)
 
 
-def _paths(file: str, number: int, class_name: str) -> list[tuple[str, str]]:
+def _paths(file: str, number: int, class_name: str) -> Iterator[tuple[str, str]]:
     """Where a detection's crop may go, each with the suffix that names its format."""
     return image_paths(f"crops/{_folder_name(class_name)}", f"{file}.{number}.jpg")
 
