@@ -57,7 +57,8 @@ class Forked:
 
 def serve() -> None:
     """Answer until there are no more questions."""
-    from entrypoint.cli.command import command, quiet_libraries
+    from entrypoint.cli.command import command
+    from entrypoint.cli.run import quiet_libraries
 
     quiet_libraries()
     import entrypoint.results.encode
