@@ -116,7 +116,7 @@ def test_threads_append_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(append, range(2000)))
     assert all(journal.read(index) == entry(files[index], index / 2000) for index in range(2000))
-    assert len(syncs) == 20, "one a hundred lines"
+    assert 1 <= len(syncs) <= 20, "at most one a hundred lines, less where threads wait for one another"
 
 
 def test_a_line_of_any_length_is_read_back(tmp_path: Path) -> None:
