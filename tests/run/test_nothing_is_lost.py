@@ -15,7 +15,7 @@ from typing import Any
 
 import cv2
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from entrypoint.sources.samples import DEMO_SCENES
@@ -41,7 +41,14 @@ NAMES = [
 ]
 OPTIONS = ["--save-txt", "--save-crop", "--save-csv", "--nosave"]
 EDITS = ["none", "older", "newer", "gone", "new", "swapped", "theirs"]
-LAYOUTS = ["apart", "project in source", "project is source", "folder with things in it", "source is the folder"]
+APART, INSIDE, SAME, SHARED, BLOCKED, ONE = LAYOUTS = (
+    "apart",
+    "project in source",
+    "project is source",
+    "folder with things of the user's in it",
+    "folder with something in the way",
+    "source is the folder",
+)
 THEIRS = {
     "images/theirs.png": b"theirs",
     "labels/theirs.txt": b"0 .5 .5 1 1",
@@ -56,15 +63,12 @@ class World:
     def __init__(self, root: Path, layout: str, names: list[str], odd: bool) -> None:
         self.layout, self.clock = layout, 1_000_000_000
         self.source = root / "in"
-        self.project = {"apart": root / "out", "project in source": self.source / "out"}.get(layout, self.source)
+        places = {INSIDE: self.source / "out", SAME: self.source, ONE: root}
+        self.project = places.get(layout, root / "out")
         self.mine: dict[Path, bytes | str] = {}
         self.folders: set[Path] = set()
-        if layout == "folder with things in it":
-            self.project = root / "out"
-        self.run = self.project / "exp"
-        if layout == "source is the folder":
-            self.project, self.run = root, self.source
-        self.options = ["--exist-ok"] if layout in ("folder with things in it", "source is the folder") else []
+        self.run = self.source if layout == ONE else self.project / "exp"
+        self.options = ["--exist-ok"] if layout in (SHARED, BLOCKED, ONE) else []
         self.project.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names):
             self.put(self.source / name, SCENES[number % len(SCENES)])
@@ -75,6 +79,8 @@ class World:
         if self.options:
             for name, content in THEIRS.items():
                 self.put(self.run / name, content)
+        if layout == BLOCKED:
+            self.put(self.run / "labels" / f"{names[0]}.json", b"theirs")
 
     def put(self, path: Path, content: bytes) -> None:
         """A file of the user's, each a second newer than the one before."""
@@ -116,7 +122,7 @@ class World:
             self.put(self.run / "labels" / "c" / "their new.txt", b"theirs")
 
     def _is_theirs(self, path: Path) -> bool:
-        return self.layout != "source is the folder" and path.is_relative_to(self.run)
+        return self.layout != ONE and path.is_relative_to(self.run)
 
     def check(self) -> None:
         """Nothing of the user's has changed, and nothing else is anywhere but in a run's folder."""
@@ -162,6 +168,12 @@ def left(run: Path, mine: dict[Path, Any]) -> dict[str, Any]:
     return found
 
 
+def steps(world: World, options: list[str]) -> int:
+    """About as many as a run takes: to claim its folder, for each result of each image, and for the run files."""
+    inputs = sum(path.is_relative_to(world.source) for path in world.mine)
+    return 26 + inputs * (5 + 3 * (len(options) - 2 * ("--nosave" in options)))
+
+
 @pytest.fixture(scope="module")
 def forked() -> Iterator[Forked]:
     with Forked() as server:
@@ -170,22 +182,29 @@ def forked() -> Iterator[Forked]:
 
 def detect(forked: Forked, world: World, options: list[str], kill_at: int | None) -> Attempt:
     arguments = ["--demo", "--imgsz", 64, "--engine", "onnx", "--max-failures", 999, "--source", world.source]
-    arguments += ["--project", world.project, *(["--name", "in"] if world.layout == "source is the folder" else [])]
+    arguments += ["--project", world.project, *(["--name", "in"] if world.layout == ONE else [])]
     attempt = forked.run(*arguments, *world.options, *options, below=world.run, kill_at=kill_at)
-    assert attempt.code in (0, 6, -9), attempt.stderr
+    assert attempt.code in ((6, -9) if world.layout == BLOCKED else (0, -9)), attempt.stderr
     assert "Traceback" not in attempt.stderr
     return attempt
 
 
-attempts = st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 99), st.integers(1, 120)), min_size=1, max_size=3)
+# An edit, which image it is of, and how much of its steps the run before it takes, in percent.
+attempts = st.lists(st.tuples(st.sampled_from(EDITS), st.integers(0, 99), st.integers(1, 99)), min_size=1, max_size=3)
+SIX = ["a.png", "b.jpg", "c/d.png", "s", "s.png", "x.mpo"]
 
 
 @settings(
-    max_examples=14,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(APART, SIX, True, ["--save-crop"], [("older", n, 60) for n in range(3)])
+@example(INSIDE, SIX, False, [], [("swapped", n, 60) for n in range(3)])
+@example(SAME, SIX, False, ["--save-txt"], [("gone", n, 70) for n in range(3)])
+@example(SHARED, SIX, False, ["--save-txt"], [("theirs", n, 70) for n in range(2)])
+@example(BLOCKED, SIX, False, [], [("none", 0, 30)])
 @given(
     st.sampled_from(LAYOUTS),
     st.lists(st.sampled_from(NAMES), min_size=2, max_size=7, unique=True),
@@ -199,16 +218,15 @@ def test_nothing_is_lost(
     root = Path(tempfile.mkdtemp())
     try:
         world = World(root, layout, names, odd)
-        for what, number, kill_at in attempts:
-            detect(forked, world, options, kill_at)
+        for what, number, share in attempts:
+            detect(forked, world, options, share * steps(world, options) // 100)
             world.check()
             world.edit(what, number)
         last = detect(forked, world, options, None)
         world.check()
-        if last.code == 6:
-            assert "is in the way of a result" in last.stderr
-            return
-        if layout == "source is the folder":
+        if layout == BLOCKED:
+            assert f"labels/{names[0]}.json is in the way of a result" in last.stderr
+        if layout in (BLOCKED, ONE):
             return
         run = Path(last.stdout.partition("Results: ")[2].splitlines()[0])
         ours = left(run, world.mine)
