@@ -10,6 +10,7 @@ from entrypoint.models.network import Network
 from entrypoint.weights.classic import checkpoint as classic
 from entrypoint.weights.classic.pickled import Node, read_checkpoint
 from entrypoint.weights.classnames import printable
+from entrypoint.weights.convert.plain import is_plain, revived
 from entrypoint.weights.ultralytics.names import PREFIX
 
 _WRAPPERS = ("DataParallel", "DistributedDataParallel")
@@ -38,6 +39,8 @@ def model_of(content: object) -> Node:
     Raises NotADetectorError where there is none.
     """
     if isinstance(content, dict):
+        if is_plain(content):
+            return revived(content)
         for key in ("ema", "model"):
             if isinstance(content.get(key), Node):
                 return _unwrapped(content[key])

@@ -32,7 +32,7 @@ class Head:
 
     def __init__(self, strides: NDArray[np.float32], reg_max: int, *, one_to_one: bool) -> None:
         """`strides` (levels,) in pixels. `one_to_one`: trained to give each object once, so that there is no NMS."""
-        self._strides, self._reg_max, self._one_to_one = strides, reg_max, one_to_one
+        self.strides, self.reg_max, self._one_to_one = strides, reg_max, one_to_one
 
     def decode(self, maps: Sequence[Output | None], threshold: float) -> Candidates:
         """The candidates whose confidence is above `threshold`; nothing else leaves a device. None skips a level.
@@ -47,8 +47,8 @@ class Head:
         number, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
         row, column = np.divmod(cell, width)
         centre = np.stack((column, row), 1).astype(np.float32) + np.float32(0.5)
-        places = self._boxes(centre, values[:, 1 : 1 + 4 * self._reg_max]) * self._strides[number, None]
-        scores = sigmoid(values[:, 1 + 4 * self._reg_max :])
+        places = self._boxes(centre, values[:, 1 : 1 + 4 * self.reg_max]) * self.strides[number, None]
+        scores = sigmoid(values[:, 1 + 4 * self.reg_max :])
         which_cell, best = self._every_class(image, scores) if self._one_to_one else self._best_class(scores)
         confidence = scores[which_cell, best]
         kept = confidence > threshold
@@ -63,10 +63,10 @@ class Head:
     def _boxes(self, centre: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """x1, y1, x2, y2 in cells, (n, 4)."""
         distances = logits
-        if self._reg_max > 1:
-            split = logits.reshape(-1, 4, self._reg_max)
+        if self.reg_max > 1:
+            split = logits.reshape(-1, 4, self.reg_max)
             shares = np.exp(split - split.max(2, keepdims=True))
-            distances = shares @ np.arange(self._reg_max, dtype=np.float32) / shares.sum(2)
+            distances = shares @ np.arange(self.reg_max, dtype=np.float32) / shares.sum(2)
         return np.concatenate((centre - distances[:, :2], centre + distances[:, 2:]), 1)
 
     @staticmethod

@@ -19,8 +19,8 @@ class Head:
     """
 
     def __init__(self, anchors: NDArray[np.float32], strides: NDArray[np.float32]) -> None:
-        """`anchors` (levels, anchors, 2) in cells of their level; `strides` (levels,) in pixels."""
-        self._strides, self._anchors = strides, anchors * strides[:, None, None]
+        """`anchors` (levels, anchors, 2) in cells of their level; here they are in pixels. `strides` (levels,)."""
+        self.strides, self.anchors = strides, anchors * strides[:, None, None]
 
     def decode(self, maps: Sequence[Output | None], threshold: float) -> Candidates:
         """The predictions whose objectness is above `threshold`; nothing else leaves a device. None skips a level.
@@ -36,13 +36,13 @@ class Head:
         level, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
         row_and_column = np.array(np.divmod(cell, width), np.float32)
         t = sigmoid(logits)
-        t[:, :2] = (t[:, :2] * 2 + (row_and_column[::-1].T - 0.5)) * self._strides[level, None]
-        t[:, 2:4] = (t[:, 2:4] * 2) ** 2 * self._anchors[level, anchor]
+        t[:, :2] = (t[:, :2] * 2 + (row_and_column[::-1].T - 0.5)) * self.strides[level, None]
+        t[:, 2:4] = (t[:, 2:4] * 2) ** 2 * self.anchors[level, anchor]
         above = t[:, _OBJECTNESS] > threshold
         return image[above], t[above]
 
     def _above(self, output: Output, least: float) -> Cells:
-        sought = self._anchors.shape[1], _OBJECTNESS, least
+        sought = self.anchors.shape[1], _OBJECTNESS, least
         return cells_above(output, *sought) if isinstance(output, np.ndarray) else output.cells_above(*sought)
 
 
