@@ -18,6 +18,16 @@ def model_of(yaml: str | dict[str, Any], seed: int = 0, **options: Any) -> Any:
     return shaken(_package().DetectionModel(plan, verbose=False, **options))
 
 
+def task_model_of(name: str, seed: int = 0) -> Any:
+    """A model of whatever task a YAML file of the package is for."""
+    import ultralytics
+
+    torch.manual_seed(seed)
+    package: Any = ultralytics
+    kind = package.RTDETR if "rtdetr" in name else package.YOLOWorld if "world" in name else package.YOLO
+    return shaken(kind(name).model)
+
+
 def _package() -> Any:
     from ultralytics.nn import tasks
 
@@ -43,11 +53,12 @@ def shaken(model: Any) -> Any:
 
 
 def smallest(name: str) -> dict[str, Any]:
-    """The plan of a YAML file that the package ships, in its smallest scale, or narrower where it has none."""
+    """The plan of a YAML file that the package ships, in the smallest scale that there is, where it can be scaled."""
     plan: dict[str, Any] = _package().yaml_model_load(name)
     scales = plan.get("scales")
-    if isinstance(scales, dict) and len(scales) > 1:
-        return plan | {"scale": next(iter(scales))}
+    if isinstance(scales, dict):
+        smallest = next(iter(scales))
+        return plan | {"scale": smallest, "scales": {smallest: [0.33, 0.25, 1024]}}
     if "width_multiple" in plan:
         return plan | {"width_multiple": 0.25, "depth_multiple": 0.33}
     return plan

@@ -14,6 +14,7 @@ from entrypoint.errors import WeightsError
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.convert import convert as module
+from entrypoint.weights.convert.plain import plain_content
 from entrypoint.weights.find import find_weights
 from tests.conftest import Ended, records
 from tests.test_imports import HEAVY, RUN, ended
@@ -75,11 +76,11 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path, monkeyp
     target.write_text("what was there")
 
     def spoiled(model: Any, notes: dict[str, Any]) -> dict[str, Any]:
-        content = plain(model, notes)
-        convolution = content["model"]["state"]["_modules"]["model"]["state"]["_modules"]["0"]["state"]["_modules"][
-            "conv"
-        ]
-        parameters = convolution["state"]["_parameters"]
+        content: dict[str, Any] = plain_content(model, notes)
+        layer: Any = content["model"]
+        for name in ("model", "0", "conv"):
+            layer = layer["state"]["_modules"][name]
+        parameters = layer["state"]["_parameters"]
         parameters["weight"] = parameters["weight"] * np.float16(1.5)
         return content
 

@@ -1,6 +1,7 @@
 """Every detection model that the ultralytics package describes loads, and computes what the package computes."""
 
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from entrypoint.engines.onnx import OnnxEngine
+from entrypoint.errors import NotADetectorError, UnsafeWeightsError
+from entrypoint.log import LOG
 from entrypoint.models.network import Network
 from entrypoint.models.ultralytics.network import Ultralytics
+from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.weights.checkpoint import load_checkpoint
-from tests.ultralytics import model_of, save, shaken, smallest
+from tests.classic import Attack
+from tests.conftest import Ended
+from tests.ultralytics import model_of, save, shaken, smallest, task_model_of
 
 OTHER_TASKS = ("seg", "pose", "obb", "cls", "world", "rtdetr", "yoloe", "depth", "sem")
 YAMLS = [
@@ -63,7 +69,8 @@ def test_a_model_of_each_yaml_equals_the_package(oracle: Any, tmp_path: Path, na
     network = load_checkpoint(save(model, tmp_path / "weights"))
     assert len(network.names) == 80
     assert network.stride == max(32, int(model.stride.max()))
-    for seed, (height, width) in enumerate(SHAPES_OF_P6 if network.stride == 64 else SHAPES):
+    shapes = SHAPES_OF_P6 if network.stride == 64 else SHAPES
+    for seed, (height, width) in enumerate(shapes):
         assert_equal(network, model, torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed)))
 
 
@@ -192,3 +199,98 @@ def test_the_size_is_the_one_of_the_training(
     network = load_checkpoint(save(model_of("yolov8n.yaml"), tmp_path / "weights", train_args))
     assert isinstance(network, Ultralytics)
     assert (network.family.imgsz, network.family.iou_thres, network.family.max_det) == (imgsz, 0.7, 300)
+
+
+@pytest.mark.parametrize(
+    ("name", "also"), [("yolov8n-seg", "masks"), ("yolo11n-pose", "keypoints"), ("yolo26n-seg", "masks")]
+)
+def test_of_a_model_that_finds_more_the_boxes_are_used(
+    oracle: Any, tmp_path: Path, name: str, also: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = task_model_of(f"{name}.yaml")
+    with caplog.at_level("INFO", logger=LOG.name):
+        network = load_checkpoint(save(model, tmp_path / "weights", {"task": "segment"}))
+    assert f"also finds {also}" in caplog.text
+    assert_equal(network, model, torch.rand(1, 3, 64, 96))
+
+
+@pytest.mark.parametrize(
+    "name", ["yolov8n-obb", "yolo26n-obb", "yolov8n-cls", "yolov8n-rtdetr", "yolov8s-world", "yoloe-11s", "yolo26n-sem"]
+)
+def test_models_of_other_tasks_are_refused_by_name(oracle: Any, tmp_path: Path, name: str) -> None:
+    path = save(task_model_of(f"{name}.yaml"), tmp_path / "weights")
+    with pytest.raises(NotADetectorError, match="expected weights that were trained for detection"):
+        load_checkpoint(path)
+
+
+def test_what_data_parallel_training_wraps_around_a_model_is_taken_off(oracle: Any, tmp_path: Path) -> None:
+    model = model_of("yolov8n.yaml")
+    assert_equal(load_checkpoint(save(nn.DataParallel(model), tmp_path / "weights")), model, torch.rand(1, 3, 64, 64))
+
+
+def test_a_loss_that_a_model_carries_is_left_alone(oracle: Any, tmp_path: Path) -> None:
+    from ultralytics.cfg import get_cfg
+
+    model: Any = model_of("yolov8n.yaml")
+    model.args = get_cfg()
+    model.criterion = model.init_criterion()
+    assert_equal(load_checkpoint(save(model, tmp_path / "weights")), model, torch.rand(1, 3, 64, 64))
+
+
+def test_a_path_of_windows_and_an_optimizer_do_no_harm(oracle: Any, tmp_path: Path) -> None:
+    model = model_of("yolov8n.yaml")
+    optimizer = torch.optim.AdamW(model.parameters())
+    notes = {"model": "C:\\yolo.yaml", "project": PureWindowsPath("C:/runs")}
+    path = save(model, tmp_path / "weights", notes, optimizer=optimizer.state_dict())
+    assert_equal(load_checkpoint(path), model, torch.rand(1, 3, 64, 64))
+
+
+def test_names_that_are_missing_are_made(oracle: Any, tmp_path: Path) -> None:
+    model = model_of("yolov8n.yaml", nc=2)
+    del model.names
+    assert load_checkpoint(save(model, tmp_path / "weights")).names == ("class0", "class1")
+
+
+@torch.no_grad()
+def test_augmented_inference_is_the_package_s(oracle: Any, tmp_path: Path) -> None:
+    model, x = model_of("yolov8n.yaml", nc=3), torch.rand(2, 3, 96, 128)
+    for level in model.model[-1].cv3:
+        level[-1].bias.data *= 0.1
+    model.half().float()
+    network = load_checkpoint(save(model, tmp_path / "weights"))
+    engine = OnnxEngine(network.graph, 1)
+    image, rows = network.augmented(x.numpy(), engine.run, -1)
+    theirs = model(x, augment=True)[0].permute(0, 2, 1).numpy()
+    for number in range(len(x)):
+        ours, its = rows[image == number], theirs[number]
+        half = its[:, 2:4] / 2
+        np.testing.assert_allclose(ours[:, :4], np.hstack((its[:, :2] - half, its[:, :2] + half)), rtol=1e-3, atol=0.02)
+        np.testing.assert_allclose(ours[:, 4], its[:, 4:].max(1), atol=1e-3)
+
+
+def test_a_constructor_that_evaluates_text_is_not_called(
+    oracle: Any, tmp_path: Path, yolo_bac: Callable[..., Ended]
+) -> None:
+    canary = tmp_path / "canary"
+    plan = smallest("yolov8.yaml") | {"activation": f"open({str(canary)!r}, 'w')"}
+    path = tmp_path / "weights"
+    torch.save({"model": Attack(type(model_of("yolov8n.yaml")), plan)}, path)
+    ended = yolo_bac("--weights", path, "--source", DEMO_SCENES, "--project", tmp_path / "out")
+    assert (ended.code, ended.stdout) == (3, "")
+    assert "DetectionModel is called with arguments" in ended.stderr
+    assert not canary.exists()
+
+
+def test_a_layer_that_would_download_is_not_made(oracle: Any, tmp_path: Path, yolo_bac: Callable[..., Ended]) -> None:
+    path = tmp_path / "weights"
+    torch.save({"model": Attack(oracle.TorchVision, "resnet18", "DEFAULT")}, path)
+    ended = yolo_bac("--weights", path, "--source", DEMO_SCENES, "--project", tmp_path / "out")
+    assert (ended.code, ended.stdout) == (3, "")
+    assert "TorchVision" in ended.stderr
+
+
+def test_only_the_method_of_a_fused_layer_is_taken_by_name(oracle: Any, tmp_path: Path) -> None:
+    for name in ("__class__", "forward", "load_state_dict"):
+        torch.save({"model": Attack(getattr, oracle.Conv(3, 8), name)}, tmp_path / "weights")
+        with pytest.raises(UnsafeWeightsError, match=r"builtins\.getattr is called with arguments it does not take"):
+            load_checkpoint(tmp_path / "weights")
