@@ -529,7 +529,6 @@ NO_NUMBERS = {
     "eps negative": (set_eps(-1e-3), r"model\.model\.0\.bn \(.*\) has a batch norm of a variance or eps"),
     "eps NaN": (set_eps(NAN), r"model\.model\.0\.bn \(.*\) has eps = nan, expected a finite number"),
     "anchor infinite": (set_anchor(INF), r"model\.model\.24 \(models\.yolo\.Detect\) has a anchors with values"),
-    "anchor zero": (set_anchor(0), r"model\.model\.24 \(models\.yolo\.Detect\) has anchors that are no sizes"),
     "anchor negative": (set_anchor(-3), r"model\.model\.24 \(models\.yolo\.Detect\) has anchors that are no sizes"),
 }
 

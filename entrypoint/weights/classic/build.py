@@ -62,6 +62,6 @@ def _anchors(part: Part, levels: int, classes: int) -> NDArray[np.float32]:
     anchors = part.array("anchors", 3)
     if len(anchors) != levels or anchors.shape[2] != 2 or classes < 1:
         raise part.wrong("has levels, anchors and strides that do not match")
-    if anchors.min(initial=1) <= 0:
-        raise part.wrong("has anchors that are no sizes of boxes: zero or less")
+    if anchors.min(initial=0) < 0:  # YOLOv5's plans without anchors begin with 0, 1, 2, …
+        raise part.wrong("has anchors that are no sizes of boxes: less than zero")
     return anchors
