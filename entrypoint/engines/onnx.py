@@ -37,3 +37,12 @@ class OnnxEngine(Engine):
 
     def run(self, pixels: Pixels) -> list[NDArray[np.float32]]:
         return self._session.run(None, {self._input: pixels})  # type: ignore[no-any-return]
+
+
+def serve(model: bytes, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """What an ONNX model of one input gives for these pixels."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    return session.run(None, {given.name: pixels})  # type: ignore[no-any-return]

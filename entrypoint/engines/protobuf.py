@@ -1,6 +1,6 @@
 """A graph as the bytes of an ONNX model: the messages of onnx.proto, without the package, whose import costs time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +26,13 @@ def serialised(graph: Graph) -> bytes:
     opset = _message(8, [*_message(1, b""), *_number(2, _OPSET)])
     parts: list[Any] = [*_number(1, _IR_VERSION), *opset, *_message(7, body)]
     return b"".join(parts)
+
+
+def with_notes(model: bytes, notes: Mapping[str, str]) -> bytes:
+    """The same model with notes, which ONNX calls its metadata."""
+    entries = [_message(14, [*_message(1, name), *_message(2, text)]) for name, text in notes.items()]
+    parts: list[Any] = _joined(entries)
+    return model + b"".join(parts)
 
 
 def _node(node: Node) -> _Chunks:

@@ -1,0 +1,1 @@
+"""Weights in another format: a checkpoint of tensors and plain containers only, or an ONNX file."""
