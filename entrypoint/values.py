@@ -152,6 +152,20 @@ class InputState:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What is known of a video beside its frames' size.
+
+    `fps`: its frames a second, on the average; `frames`: how many it has, by its own account where not all could be
+    read; `frames_read`: how many were decoded; `duration` in seconds. None is what nothing tells.
+    """
+
+    fps: float | None
+    frames: int | None
+    frames_read: int
+    duration: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is known of one input; `schemas/record.schema.json` describes its JSON.
 
