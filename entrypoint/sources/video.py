@@ -79,7 +79,7 @@ class VideoReading:
                 if seek is not None and not _sought(video, frames, self._behind, seek):
                     continue
                 yield from self._pass(video, decoding, frames, sought=seek is not None)
-                if seek is None or not decoding.errors:
+                if seek is None or not decoding.failure(self._count):
                     yield from self._end(video, decoding)
                     return
                 # What a decoder makes of damaged parts depends on all that came before them.
@@ -90,11 +90,11 @@ class VideoReading:
     ) -> Iterator[PlacedFrame]:
         """The frames behind the place where reading stands; after a seek, up to the first damage."""
         self.time_base = video.stream.time_base or _MILLISECOND
-        done = self._behind.index if self._behind else -1
+        done = self._count
         for time, pts, frame, position in _placed(video, decoding, frames, self._behind if sought else None):
             if sought and decoding.errors:
                 return
-            if position.index <= done:
+            if position.index < done:
                 continue
             self._behind = position
             self.facts = VideoFacts(video.fps, video.frames, position.index + 1, video.duration)
@@ -102,8 +102,12 @@ class VideoReading:
                 image = _upright(frame, position.width, position.height)
                 yield PlacedFrame(position.index, time, image, pts, position)
 
+    @property
+    def _count(self) -> int:
+        return self._behind.index + 1 if self._behind else 0
+
     def _end(self, video: OpenVideo, decoding: Decoding) -> Iterator[Failure]:
-        count = self._behind.index + 1 if self._behind else 0
+        count = self._count
         failure = decoding.failure(count)
         duration = video.duration or (None if failure else decoding.seconds)
         self.facts = VideoFacts(video.fps, video.frames if failure else count, count, duration)
