@@ -61,7 +61,7 @@ class Recipe:
     codec: str = "libx264"
     options: dict[str, str] = field(default_factory=dict)
     pixels: str = "yuv420p"
-    rate: int = 25
+    rate: int | Fraction = 25
     times: Sequence[int] | None = None
     time_base: Fraction | None = None
     turned: int = 0
@@ -84,15 +84,17 @@ def make_video(path: Path, frames: Sequence[NDArray[np.uint8]], recipe: Recipe |
         if how.turned:
             stream.set_display_rotation(how.turned)
         sound = container.add_stream(how.audio, rate=48000) if how.audio else None
+        if isinstance(sound, av.AudioStream):
+            sound.codec_context.layout, sound.codec_context.bit_rate = "stereo", 64000
         for number, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
-            frame.time_base = how.time_base or Fraction(1, how.rate)
+            frame.time_base = how.time_base or 1 / Fraction(how.rate)
             frame.pts = how.times[number] if how.times else number
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound is not None:
             assert isinstance(sound, av.AudioStream)
-            for wave in _waves(sound, len(frames) / how.rate):
+            for wave in _waves(sound, float(len(frames) / how.rate)):
                 container.mux(sound.encode(wave))
             container.mux(sound.encode())
     return path

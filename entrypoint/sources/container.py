@@ -73,6 +73,11 @@ class OpenVideo:
         """The time of the first frame in seconds, by its own account; 0 where it does not tell."""
         return float((self.stream.start_time or 0) * (self.stream.time_base or 0))
 
+    @property
+    def origin(self) -> float:
+        """Seconds at which a broadcast's clock stood at the start; 0 where times begin where they are meant to."""
+        return (self.container.start_time or 0) / av.time_base if self.format in ("mpeg", "mpegts") else 0.0
+
 
 @contextmanager
 def open_video(extent: Extent) -> Iterator[OpenVideo | Failure]:

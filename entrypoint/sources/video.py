@@ -45,6 +45,22 @@ class PlacedFrame(Frame):
     position: Position
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a player is to show the frames of a video, when they are upright.
+
+    `time_base`: seconds that a unit of `PlacedFrame.pts` lasts. `fps`: frames a second, on the average. `aspect`: the
+    width of a pixel by its height. `colours`: FFmpeg's numbers for the colour space, primaries and transfer. `origin`:
+    the time, in seconds, at which playing begins, where times are those of a clock that may have begun days ago.
+    """
+
+    time_base: Fraction
+    fps: float
+    aspect: Fraction = Fraction(1)
+    colours: tuple[int, int, int] = (2, 2, 2)
+    origin: float = 0.0
+
+
 class VideoReading:
     """Reads a video once: iterate it. What it gives is what `Medium.frames` promises.
 
@@ -55,8 +71,8 @@ class VideoReading:
         self._extent, self._stride, self._behind = extent, stride, after
         self.facts = VideoFacts(None, None, 0, None)
         """What is known of the video: `frames_read` counts on, and the end may correct the rest."""
-        self.time_base = Fraction(1)
-        """Seconds that one of the stream's units lasts; known when the first frame has come."""
+        self.look: Look | None = None
+        """Known when the first frame has come."""
 
     def __iter__(self) -> Iterator[PlacedFrame | Failure]:
         try:
@@ -89,14 +105,13 @@ class VideoReading:
         self, video: OpenVideo, decoding: Decoding, frames: Iterator[VideoFrame], *, sought: bool
     ) -> Iterator[PlacedFrame]:
         """The frames behind the place where reading stands; after a seek, up to the first damage."""
-        self.time_base = video.stream.time_base or _MILLISECOND
         done = self._count
         for time, pts, frame, position in _placed(video, decoding, frames, self._behind if sought else None):
             if sought and decoding.errors:
                 return
             if position.index < done:
                 continue
-            self._behind = position
+            self._behind, self.look = position, self.look or _look(video, frame)
             self.facts = VideoFacts(video.fps, video.frames, position.index + 1, video.duration)
             if (position.index + 1) % self._stride == 0:
                 image = _upright(frame, position.width, position.height)
@@ -130,6 +145,18 @@ def _placed(
         own = round(time / unit)
         pts = own if pts is None else max(pts + 1, own)
         yield time, pts, frame, Position(index, pts if in_order and not decoding.errors else None, *size)
+
+
+def _look(video: OpenVideo, frame: VideoFrame) -> Look:
+    codec = video.stream.codec_context
+    aspect = codec.sample_aspect_ratio or Fraction(1)
+    return Look(
+        video.stream.time_base or _MILLISECOND,
+        video.fps or _FPS_OF_UNKNOWN,
+        1 / aspect if frame.rotation % 180 else aspect,
+        (codec.colorspace, codec.color_primaries, codec.color_trc),
+        video.origin,
+    )
 
 
 def _sought(video: OpenVideo, frames: Iterator[VideoFrame], behind: Position | None, seconds: float) -> bool:
