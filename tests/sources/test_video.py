@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from entrypoint.sources.extent import Extent
+from entrypoint.sources.filetype import identify
 from entrypoint.sources.video import PlacedFrame, VideoReading
 from entrypoint.values import Failure, VideoFacts
 from tests.conftest import ROOT
@@ -63,8 +64,9 @@ CODECS = {
 @pytest.mark.parametrize("name", CODECS)
 def test_every_frame_of_every_codec_comes_in_order_and_at_its_time(tmp_path: Path, name: str) -> None:
     os.environ["SVT_LOG"] = "1"
-    found, failure, reading = read(make_video(tmp_path / name, frames(), CODECS[name]))
-    assert failure is None
+    path = make_video(tmp_path / name, frames(), CODECS[name])
+    found, failure, reading = read(path)
+    assert identify(path).family == "video" and failure is None
     assert [number_of(frame.image) for frame in found] == list(range(COUNT))
     assert [frame.index for frame in found] == list(range(COUNT))
     assert (reading.facts.fps, reading.facts.frames, reading.facts.frames_read) == (25, COUNT, COUNT)
@@ -288,6 +290,7 @@ def test_memory_that_is_out_is_a_failure_and_no_exception(tmp_path: Path, megaby
 import os, resource, sys
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 from entrypoint.sources.extent import Extent
+from entrypoint.sources.filetype import identify
 from entrypoint.sources.video import VideoReading
 used = int(open("/proc/self/statm").read().split()[5]) * 4096
 resource.setrlimit(resource.RLIMIT_DATA, (used + (int(sys.argv[2]) << 20),) * 2)
