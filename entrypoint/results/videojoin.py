@@ -15,7 +15,7 @@ from av.stream import Stream
 from entrypoint.results.videopiece import Piece
 from entrypoint.sources.container import OpenVideo, open_video
 from entrypoint.sources.extent import Extent
-from entrypoint.sources.video import Look
+from entrypoint.sources.look import Look
 
 
 def join(path: str, pieces: Sequence[Piece], look: Look, sound: Extent | None) -> str | None:

@@ -1,9 +1,9 @@
 """A piece of an annotated video: H.264 in MP4, which browsers play, at the times that the source's frames have."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import av
 import cv2
@@ -11,7 +11,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from entrypoint.sources.video import Look
+from entrypoint.sources.look import Look
+from entrypoint.values import Failure, ResultError
 
 _ENCODING = {"preset": "ultrafast", "crf": "23"}
 _MOST_FRAMES_A_GROUP = 300
@@ -26,12 +27,16 @@ class Piece:
 
 
 class PieceWriter:
-    """Encodes a piece into the file at `path`. Raises OSError, and MemoryError. One thread at a time may use it."""
+    """Encodes a piece into the file at `path`. One thread at a time may use it.
+
+    Raises OSError, MemoryError, and ResultError where H.264 does not take such frames.
+    """
 
     def __init__(self, path: str, look: Look, width: int, height: int, threads: int = 1) -> None:
         """`width`, `height`: of the frames, in pixels."""
+        self._look, self._size = look, (width, height)
+        self._start: int | None = None
         self._container = av.open(f"file:{path}", "w", format="mp4", options={"movflags": "hybrid_fragmented"})
-        self._look, self._start, self._last = look, 0, -1
         stream = self._container.add_stream("libx264", options=_ENCODING)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt, stream.sample_aspect_ratio = "yuv420p", look.aspect
@@ -45,28 +50,35 @@ class PieceWriter:
 
     def write(self, image: NDArray[np.uint8], pts: int) -> None:
         """The next frame (HWC uint8 BGR), to be shown at `pts`, which is later than the one before."""
-        if self._last < 0:
+        if self._start is None:
             self._start = pts
         frame = VideoFrame.from_ndarray(_planes(image), format="yuv420p")
-        frame.pts = self._last = pts - self._start
-        frame.time_base = self._look.time_base
-        self._container.mux(self._stream.encode(frame))
+        frame.pts, frame.time_base = pts - self._start, self._look.time_base
+        with self._errors():
+            self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
         """End the file."""
-        self._container.mux(self._stream.encode())
-        self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
+        with self._errors():
+            self._container.mux(self._stream.encode())
             self._container.close()
+
+    def discard(self) -> None:
+        """Let go of the file as it is."""
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, MemoryError):
+            raise
+        except av.FFmpegError as error:
+            width, height = self._size
+            bytearray(width * height * 8)  # the encoder does not say that it lacks memory: this does
+            words = f"no H.264 video of {width} × {height} pixels can be made: {error.strerror}"
+            raise ResultError(Failure("not_written", words)) from error
 
 
 def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from entrypoint.sources.container import OpenVideo, open_video
 from entrypoint.sources.decoding import Decoding
 from entrypoint.sources.extent import Extent
+from entrypoint.sources.look import Look
 from entrypoint.sources.medium import Frame
+from entrypoint.sources.position import Position
 from entrypoint.values import OUT_OF_MEMORY, Failure, VideoFacts
 
 # From how far before a place it is looked for, in seconds: some formats seek to a later one. Then from the start.
@@ -24,20 +26,6 @@ _MILLISECOND = Fraction(1, 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """The place right behind a frame, so exactly that reading on from there gives what reading through would.
-
-    `index`: the frame's. `pts`: its time in the stream's units; None where that does not tell the place, as when frames
-    before it are damaged. `width`, `height`: the size of the video's first frame as it is stored, in pixels.
-    """
-
-    index: int
-    pts: int | None
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class PlacedFrame(Frame):
     """A frame of a video. `pts`: its time in the stream's units, more than the one before; `position`: behind it."""
 
@@ -45,30 +33,19 @@ class PlacedFrame(Frame):
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a player is to show the frames of a video, when they are upright.
-
-    `time_base`: seconds that a unit of `PlacedFrame.pts` lasts. `fps`: frames a second, on the average. `aspect`: the
-    width of a pixel by its height. `colours`: FFmpeg's numbers for the colour space, primaries and transfer. `origin`:
-    the time, in seconds, at which playing begins, where times are those of a clock that may have begun days ago.
-    """
-
-    time_base: Fraction
-    fps: float
-    aspect: Fraction = Fraction(1)
-    colours: tuple[int, int, int] = (2, 2, 2)
-    origin: float = 0.0
-
-
 class VideoReading:
     """Reads a video once: iterate it. What it gives is what `Medium.frames` promises.
 
-    With `stride` k come the frames k-1, 2k-1, …; with `after`, those of them that follow that place.
+    With `stride` k come the frames k-1, 2k-1, …; with `after`, those of them that follow that place. With
+    `accept_damaged` it is no failure that some of the video is damaged or missing, if there are frames.
     """
 
-    def __init__(self, extent: Extent, *, stride: int = 1, after: Position | None = None) -> None:
-        self._extent, self._stride, self._behind = extent, stride, after
+    def __init__(
+        self, extent: Extent, *, stride: int = 1, after: Position | None = None, accept_damaged: bool = False
+    ) -> None:
+        self._extent, self._stride, self._behind, self._accept_damaged = extent, stride, after, accept_damaged
+        self.accepted: Failure | None = None
+        """What is missing or damaged, where that was to be accepted; known in the end."""
         self.facts = VideoFacts(None, None, 0, None)
         """What is known of the video: `frames_read` counts on, and the end may correct the rest."""
         self.look: Look | None = None
@@ -126,7 +103,9 @@ class VideoReading:
         failure = decoding.failure(count)
         duration = video.duration or (None if failure else decoding.seconds)
         self.facts = VideoFacts(video.fps, video.frames if failure else count, count, duration)
-        if failure:
+        if failure and count and self._accept_damaged:
+            self.accepted = failure
+        elif failure:
             yield failure
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from entrypoint.results.videojoin import join
 from entrypoint.results.videopiece import Piece, PieceWriter
 from entrypoint.sources.extent import Extent
-from entrypoint.sources.video import Look, PlacedFrame, VideoReading
+from entrypoint.sources.look import Look
+from entrypoint.sources.video import PlacedFrame, VideoReading
 from tests.conftest import ROOT
 from tests.videos import Recipe, make_video, number_of, numbered
 
@@ -35,9 +36,10 @@ def read(path: Path) -> tuple[list[PlacedFrame], Look]:
 
 def piece(path: Path, frames: Sequence[PlacedFrame], look: Look) -> Piece:
     height, width = frames[0].image.shape[:2]
-    with PieceWriter(str(path), look, width, height) as writer:
-        for frame in frames:
-            writer.write(frame.image, frame.pts)
+    writer = PieceWriter(str(path), look, width, height)
+    for frame in frames:
+        writer.write(frame.image, frame.pts)
+    writer.close()
     return Piece(str(path), frames[0].pts)
 
 
@@ -121,8 +123,9 @@ def test_in_pieces_or_not_the_pixels_of_each_frame_depend_on_its_own_piece_alone
 def test_odd_sizes_get_one_line_more(tmp_path: Path, width: int, height: int) -> None:
     look = Look(Fraction(1, 25), 25)
     image = numbered(5, 192, 128)[:height, :width]
-    with PieceWriter(str(tmp_path / "x.mp4"), look, width, height) as writer:
-        writer.write(np.ascontiguousarray(image), 0)
+    writer = PieceWriter(str(tmp_path / "x.mp4"), look, width, height)
+    writer.write(np.ascontiguousarray(image), 0)
+    writer.close()
     found = read(tmp_path / "x.mp4")[0][0].image
     assert found.shape[:2] == (height + height % 2, width + width % 2)
     assert np.abs(found[:height, :width].astype(int) - image).mean() < 6
@@ -143,9 +146,11 @@ def test_what_browsers_need(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_os_error(tmp_path: Path) -> None:
     look = Look(Fraction(1, 25), 25)
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), dtype=np.uint8)
-    with pytest.raises(OSError, match="space"), PieceWriter("/dev/full", look, 512, 512) as writer:
+    writer = PieceWriter("/dev/full", look, 512, 512)
+    with pytest.raises(OSError, match="space"):
         for pts in range(9):
             writer.write(noise, pts)
+    writer.discard()
 
 
 def test_a_killed_writer_leaves_frames_that_can_be_read(tmp_path: Path) -> None:
@@ -154,7 +159,7 @@ import os, signal, sys
 import numpy as np
 from fractions import Fraction
 from entrypoint.results.videopiece import PieceWriter
-from entrypoint.sources.video import Look
+from entrypoint.sources.look import Look
 from tests.videos import numbered
 writer = PieceWriter(sys.argv[1], Look(Fraction(1, 25), 25), 192, 128)
 noise = np.random.default_rng(0).integers(0, 60, (128, 192, 3), dtype=np.uint8)
