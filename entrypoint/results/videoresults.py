@@ -21,8 +21,8 @@ from entrypoint.results.videopiece import Piece
 from entrypoint.settings import Settings
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
+from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
-from entrypoint.sources.video import PlacedFrame
 from entrypoint.values import Detections, Failure, Record, VideoFacts
 
 _OF_SEGMENTS = (detections_path, pictures_path)

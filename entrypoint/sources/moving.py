@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from entrypoint.sources.extent import Extent
@@ -12,6 +13,14 @@ from entrypoint.values import Failure
 
 if TYPE_CHECKING:
     from entrypoint.sources.video import VideoReading
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFrame(Frame):
+    """A frame of a video. `pts`: its time in the stream's units, more than the one before; `position`: behind it."""
+
+    pts: int
+    position: Position
 
 
 class VideoMedium(Medium):

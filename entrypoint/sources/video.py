@@ -1,7 +1,6 @@
 """Frames of a video, upright and at their own times, and what is known of the video in the end."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -14,7 +13,7 @@ from entrypoint.sources.container import OpenVideo, open_video
 from entrypoint.sources.decoding import Decoding
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
-from entrypoint.sources.medium import Frame
+from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
 from entrypoint.values import OUT_OF_MEMORY, Failure, VideoFacts
 
@@ -23,14 +22,6 @@ _SEEKS = (0.0, 10.0)
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _FPS_OF_UNKNOWN = 25
 _MILLISECOND = Fraction(1, 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedFrame(Frame):
-    """A frame of a video. `pts`: its time in the stream's units, more than the one before; `position`: behind it."""
-
-    pts: int
-    position: Position
 
 
 class VideoReading:

@@ -16,7 +16,8 @@ from entrypoint.results.videojoin import join
 from entrypoint.results.videopiece import Piece, PieceWriter
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
-from entrypoint.sources.video import PlacedFrame, VideoReading
+from entrypoint.sources.moving import PlacedFrame
+from entrypoint.sources.video import VideoReading
 from tests.conftest import ROOT
 from tests.videos import Recipe, make_video, number_of, numbered
 

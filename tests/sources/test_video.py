@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.filetype import identify
-from entrypoint.sources.video import PlacedFrame, VideoReading
+from entrypoint.sources.moving import PlacedFrame
+from entrypoint.sources.video import VideoReading
 from entrypoint.values import Failure, VideoFacts
 from tests.conftest import ROOT
 from tests.videos import Recipe, make_video, number_of, numbered

@@ -31,4 +31,4 @@ class SavedFrames(InputFormat):
     @classmethod
     def paths(cls, file: str, number: int) -> list[tuple[str, str]]:
         """Where a frame may go, each with the suffix that names its format."""
-        return image_paths(cls.folder, f"{frame_name(file, number)}.jpg")
+        return list(image_paths(cls.folder, f"{frame_name(file, number)}.jpg"))
