@@ -38,7 +38,7 @@ class Settings:
         metavar="PATH",
         detect_py=True,
         default_text="/datasets, else images in /inputs, else two bundled samples",
-        help="The images: a file, a folder, a glob, or a text file with a path on each line.",
+        help="The images and videos: a file, a folder, an archive, a glob, or a text file with a path on each line.",
     )
     imgsz: tuple[int, int] | None = option(
         None,
@@ -145,7 +145,20 @@ class Settings:
         detect_py=True,
         help="Also write predictions.csv: a row for each detection.",
     )
-    nosave: bool = option(False, decides=True, detect_py=True, help="Do not write annotated images.")
+    save_frames: bool = option(
+        False,
+        decides=True,
+        help="Also write the frames of videos in which something was found, with their boxes: frames/<path>/.",
+    )
+    nosave: bool = option(False, decides=True, detect_py=True, help="Do not write annotated images and videos.")
+    vid_stride: int = option(
+        1,
+        parse=parse.whole(1),
+        metavar="N",
+        decides=True,
+        detect_py=True,
+        help="Look at every Nth frame of a video: the Nth, the 2Nth, and so on.",
+    )
     format: tuple[str, ...] = option(
         (),
         parse=parse.words,

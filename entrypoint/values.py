@@ -8,7 +8,9 @@ may be damaged or made by somebody else.
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +25,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
 
 _NUMBERS = {int, float}
+_DETECTIONS_A_PIECE = 1000
 
 OUT_OF_MEMORY = "out_of_memory"
 """The one kind of Failure that may pass: alone, the same image may fit."""
@@ -152,18 +155,48 @@ class InputState:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What is known of a video beside its frames' size.
+
+    `fps`: its frames a second, on the average; `frames`: how many it has, by its own account where not all could be
+    read; `frames_read`: how many were decoded; `duration` in seconds. None is what nothing tells.
+    """
+
+    fps: float | None
+    frames: int | None
+    frames_read: int
+    duration: float | None
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Self | None:
+        """Those in the JSON of a record, each checked; None for that of a still. Raises ValueError."""
+        if "frames_read" not in plain:
+            return None
+        fps, frames, duration = plain.get("fps"), plain.get("frames"), plain.get("duration")
+        return cls(
+            None if fps is None else checked_number(fps, "fps"),
+            None if frames is None else checked_whole(frames, "frames", 0, _ANY),
+            checked_whole(plain["frames_read"], "frames_read", 0, _ANY),
+            None if duration is None else checked_number(duration, "duration"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is known of one input; `schemas/record.schema.json` describes its JSON.
 
     `file` is its name relative to the source, with `/`. An input that was looked at has a size in pixels of the upright
-    frame, and detections by falling confidence (of a video: by frame); one that failed has the failure alone.
+    frame, and detections by falling confidence (of a video: by frame); one that failed has the failure alone. A video
+    of which a part could be read has both: what was found, and what is wrong. The detections of a video may be too many
+    to be held: they are read from where they lie whenever they are asked for.
     """
 
     file: str
     width: int | None
     height: int | None
-    detections: tuple[Detection, ...] | None
+    detections: Collection[Detection] | None
     failure: Failure | None = None
+    video: VideoFacts | None = None
 
     @classmethod
     def failed(cls, file: str, failure: Failure) -> Self:
@@ -173,28 +206,48 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """As all JSON outputs hold it."""
         found = self.detections
-        return {
+        return self._to_json(None if found is None else [detection.to_json() for detection in found])
+
+    def to_text(self) -> Iterator[bytes]:
+        """The same as text on one line, in pieces, none of which holds many detections."""
+        if self.detections is None:
+            yield compact(self._to_json(None))
+            return
+        # Within a string of JSON's, quotes do not stand alone.
+        start, end = compact(self._to_json([])).split(b', "detections": []')
+        yield start + b', "detections": ['
+        items = iter(self.detections)
+        first = True
+        while some := [detection.to_json() for detection in islice(items, _DETECTIONS_A_PIECE)]:
+            yield (b"" if first else b", ") + compact(some)[1:-1]
+            first = False
+        yield b"]" + end
+
+    def _to_json(self, detections: list[dict[str, Any]] | None) -> dict[str, Any]:
+        plain = {
             "file": self.file,
             "width": self.width,
             "height": self.height,
-            "detections": None if found is None else [detection.to_json() for detection in found],
+            "detections": detections,
             "failure": None if self.failure is None else str(self.failure),
         }
+        return plain if self.video is None else plain | asdict(self.video)
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """The record in a decoded JSON value, each part of it checked. Raises ValueError that says what is wrong."""
         plain = checked_object(value, "record")
         file = checked_name(plain.get("file"))
-        if plain.get("failure") is not None:
-            if plain.get("detections") is not None:
-                raise ValueError("a record with a failure has detections")
-            return cls.failed(file, Failure.parse(plain["failure"]))
+        found, video = plain.get("detections"), VideoFacts.from_json(plain)
+        failure = None if plain.get("failure") is None else Failure.parse(plain["failure"])
+        if failure and found is None:
+            return cls(file, None, None, None, failure, video)
+        if failure and not video:
+            raise ValueError("a record with a failure has detections")
         width, height = (checked_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
-        found = plain.get("detections")
         if not isinstance(found, list):
             raise ValueError(f"detections are {shown(found)}, expected a list")
-        return cls(file, width, height, tuple(Detection.from_json(one, width, height) for one in found))
+        return cls(file, width, height, tuple(Detection.from_json(one, width, height) for one in found), failure, video)
 
 
 def _not_a_detection(

@@ -21,7 +21,6 @@ class Foreign:
 
 FOREIGN = (
     Foreign("--data", "A checkpoint brings the names of its classes, so --data is not needed.", takes_value=True),
-    Foreign("--vid-stride", "Videos are not read yet, so --vid-stride has nothing to do.", takes_value=True),
     Foreign(
         "--view-img",
         "--view-img opens a window in detect.py. A batch job has no screen: the annotated images are in images/ in the "

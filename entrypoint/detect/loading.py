@@ -15,6 +15,7 @@ from entrypoint.log import LOG
 from entrypoint.models.network import YOLOV5, Family, Network
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
+from entrypoint.sources.moving import VideoMedium
 from entrypoint.text import printable
 from entrypoint.weights.find import Weights
 from entrypoint.weights.registry import load_network
@@ -69,7 +70,7 @@ def load(
             LOG.warning("%s: %s; running on the CPU instead, many times slower", devices[0].description, fault)
             devices = [CPU]
         on_cpu = not devices[0].on_gpu
-        lanes_each, threads = shares_of_cpu(len(media)) if on_cpu else (_LANES_A_GPU, 1)
+        lanes_each, threads = shares_of_cpu(_frames(media)) if on_cpu else (_LANES_A_GPU, 1)
         if on_cpu:
             engines = [enginechoice.cpu_engine(network, settings, threads)]
         else:
@@ -114,6 +115,14 @@ def _say_what_is_different(detector: Detector, network: Network, options: Detect
         LOG.warning("--imgsz is %d × %d, %s", *detector.imgsz, why)
     if settings.half and not detector.device.half:
         LOG.warning("--half: running in FP32%s", "" if detector.device.on_gpu else "; it needs a GPU")
+
+
+def _frames(media: Sequence[Medium]) -> int:
+    """How many frames there are at least, or as many as there are threads."""
+    count = len(media)
+    if count < limits.threads() and any(isinstance(medium, VideoMedium) for medium in media):
+        return limits.threads()
+    return count
 
 
 def shares_of_cpu(images: int) -> tuple[int, int]:

@@ -13,7 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from entrypoint.results.journal import JOURNAL, decoded, latest
+from entrypoint.results.journal import JOURNAL, left_files
+from entrypoint.results.journallines import decoded
 from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, empty_scratch, read_begun
 from entrypoint.results.lock import OWNER, FolderLock, read_owner
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
@@ -182,8 +183,8 @@ def _empty(tree: Tree, named: tuple[str, ...]) -> None:
     with suppress(FileNotFoundError):
         descriptor = tree.open(JOURNAL)
         try:
-            for entry in latest(descriptor):
-                for path in entry.files:
+            for files in left_files(descriptor):
+                for path in files:
                     tree.remove(path)
         finally:
             os.close(descriptor)

@@ -2,29 +2,30 @@
 
 A line is the record's JSON with two keys more: `input`, what tells that the input is still the one that was looked at,
 and `files`, the results it left. Of several lines for one input the last counts; one with `gone` takes the input's
-lines back. A line is written in one call, behind the input's files; what a kill leaves half-written is cut off.
+lines back. Of a video there are lines about its segments before, for as long as it has no record. A line is written in
+one call, behind the input's files; what a kill leaves half-written is cut off.
 """
 
-import json
 import os
 import threading
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from entrypoint.checks import checked_object
+from entrypoint.results.framerecords import Opener, StoredDetections
+from entrypoint.results.journallines import decoded, gone, lines, name_in
 from entrypoint.results.paths import parts_of
+from entrypoint.results.segments import Segment, line_start
 from entrypoint.values import InputState, Record, compact
 
 JOURNAL = "records.jsonl"
 _LINES_A_SYNC = 100
-_FIRST = b'{"file": "'
 _NONE = -1
 _READ_BYTES = 4096
-_SCAN: Any = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Entry:
 
     def to_line(self, record: bytes | None = None) -> bytes:
         """The line; `record` is the record's JSON where it is at hand already."""
+        found = self.record.detections
+        if isinstance(found, StoredDetections):
+            record = compact(replace(self.record, detections=()).to_json() | {"detections": found.to_json()})
         record = record or compact(self.record.to_json())
         state = None if self.state is None else asdict(self.state)
         return record[:-1] + b", " + compact({"input": state, "files": list(self.files)})[1:] + b"\n"
@@ -50,64 +54,47 @@ class Entry:
             raise ValueError("files is not a list of paths")
         for file in files:
             parts_of(file)
-        return cls(Record.from_json(plain), None if state is None else InputState.from_json(state), tuple(files))
+        return cls(_record(plain), None if state is None else InputState.from_json(state), tuple(files))
+
+    def stored(self, opener: Opener) -> Self:
+        """The same, where `opener` opens the files of the run folder that detections may lie in."""
+        found = self.record.detections
+        if not isinstance(found, StoredDetections):
+            return self
+        return replace(self, record=replace(self.record, detections=replace(found, opener=opener)))
 
 
-def decoded(line: bytes) -> dict[str, Any]:
-    """A line as a JSON object. Raises ValueError."""
-    try:
-        return checked_object(json.loads(line.decode()), "line")
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+def _record(plain: dict[str, Any]) -> Record:
+    if not isinstance(plain.get("detections"), dict):
+        return Record.from_json(plain)
+    record = Record.from_json(plain | {"detections": []})
+    if record.video is None or record.width is None or record.height is None:
+        raise ValueError("detections of what is no video lie in a file")
+    return replace(record, detections=StoredDetections.from_json(plain["detections"], record.width, record.height))
 
 
-def lines(descriptor: int) -> Iterator[tuple[int, bytes]]:
-    """All whole lines, each with its offset."""
-    offset = 0
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        file.seek(0)
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            yield offset, line
-            offset += len(line)
-
-
-def _gone(file: str) -> bytes:
-    return compact({"file": file, "gone": True}) + b"\n"
-
-
-def name_in(line: bytes) -> str | None:
-    """The input that a line is of, None where that cannot be told. Faster than to decode the line."""
-    if not line.startswith(_FIRST):
-        return None
-    start = len(_FIRST)
-    try:
-        name = line[start : line.index(b'"', start)]
-        if b"\\" not in name:
-            return name.decode()
-        found: str = _SCAN(line.decode(), start)[0]
-    except ValueError:
-        return None
-    return found
-
-
-def latest(descriptor: int) -> Iterator[Entry]:
-    """The entries that count, in the order of the file; eight bytes and a slot of a table are held for each."""
+def left_files(descriptor: int) -> Iterator[tuple[str, ...]]:
+    """The results that the lines that count vouch for; eight bytes and a slot of a table are held for each input."""
     offsets: dict[int, int] = {}
+    of_segments: dict[int, list[int]] = {}
     for offset, line in lines(descriptor):
         name = name_in(line)
         if name is not None:
             key = hash(name)
-            if line == _gone(name):
+            if line.startswith(line_start(name)):
+                of_segments.setdefault(key, []).append(offset)
+            elif line == gone(name):
                 offsets.pop(key, None)
+                of_segments.pop(key, None)
             else:
                 offsets[key] = offset
-    wanted = set(offsets.values())
+    # Those of segments also where there is a record: it may be that their files were about to be removed.
+    wanted = {*offsets.values(), *(offset for found in of_segments.values() for offset in found)}
     for offset, line in lines(descriptor):
         if offset in wanted:
             with suppress(ValueError):
-                yield Entry.from_json(decoded(line))
+                plain = decoded(line)
+                yield Segment.from_json(plain)[0].files if "segment" in plain else Entry.from_json(plain).files
 
 
 class Journal:
@@ -116,21 +103,43 @@ class Journal:
     Eight bytes an input are held. Raises OSError.
     """
 
-    def __init__(self, descriptor: int, files: Sequence[str]) -> None:
-        """`descriptor`: the file, open to read and to append, this object's to close. A torn last line is cut off."""
-        self._descriptor, self._files = descriptor, files
+    def __init__(self, descriptor: int, files: Sequence[str], opener: Opener | None = None) -> None:
+        """`descriptor`: the file, open to read and to append, this object's to close. A torn last line is cut off.
+
+        `opener` opens files of the run folder, in which detections of videos lie.
+        """
+        self._descriptor, self._files, self._opener = descriptor, files, opener
         self._lock = threading.Lock()
         self._offsets = array("q", [_NONE]) * len(files)
         self._end, self._unsynced = 0, 0
         self.unlisted: dict[str, int] = {}
         """Inputs with a record that are not among `files`, and where it is."""
+        self._segments: dict[str, list[int]] = {}
+        self.outdated: dict[str, list[Segment]] = {}
+        """Segments of videos that have a record, or are not among `files`: their files are needed no more."""
         self._load()
 
     def append(self, index: int, line: bytes) -> None:
         """The line of an input."""
         with self._lock:
             self._offsets[index] = self._write(line)
+            self._segments.pop(self._files[index], None)
             self._unsynced += 1
+
+    def append_segment(self, file: str, line: bytes) -> None:
+        """A line about a segment of the input `file`; the disk has it when this returns."""
+        with self._lock:
+            self._segments.setdefault(file, []).append(self._write(line))
+            self._unsynced = 0
+        os.fdatasync(self._descriptor)
+
+    def segments(self, file: str) -> list[tuple[Segment, InputState | None]]:
+        """The segments of an input that has no record, in the order of their lines; damaged lines are left out."""
+        found = []
+        for offset in self._segments.get(file, ()):
+            with suppress(ValueError):
+                found.append(Segment.from_json(decoded(self._line(offset))))
+        return found
 
     def sync(self) -> None:
         """Wait until the disk has all lines, once in a hundred of them."""
@@ -144,7 +153,8 @@ class Journal:
     def take_back(self, file: str) -> None:
         """From now on the input `file` has no record."""
         with self._lock:
-            self._write(_gone(file))
+            self._write(gone(file))
+            self._segments.pop(file, None)
             index = self.index(file)
             if index is None:
                 self.unlisted.pop(file, None)
@@ -159,7 +169,8 @@ class Journal:
     def read_at(self, offset: int) -> Entry | None:
         """The line at an offset, None for one that is damaged."""
         try:
-            return Entry.from_json(decoded(self._line(offset)))
+            entry = Entry.from_json(decoded(self._line(offset)))
+            return entry.stored(self._opener) if self._opener else entry
         except ValueError:
             return None
 
@@ -186,8 +197,15 @@ class Journal:
             name = name_in(line)
             if name is None:
                 continue
-            if line == _gone(name):
+            if line.startswith(line_start(name)):
+                self._segments.setdefault(name, []).append(offset)
+                continue
+            if line == gone(name):
                 offset = _NONE
+                self._segments.pop(name, None)
+                self.outdated.pop(name, None)
+            elif name in self._segments:
+                self._outdate(name)
             index = self.index(name, near)
             if index is not None:
                 self._offsets[index], near = offset, index + 1
@@ -196,6 +214,12 @@ class Journal:
             else:
                 self.unlisted[name] = offset
         os.ftruncate(self._descriptor, self._end)
+        for name in [name for name in self._segments if self.index(name) is None]:
+            self._outdate(name)
+
+    def _outdate(self, file: str) -> None:
+        self.outdated.setdefault(file, []).extend(segment for segment, _ in self.segments(file))
+        del self._segments[file]
 
     def _write(self, line: bytes) -> int:
         offset, left = self._end, memoryview(line)

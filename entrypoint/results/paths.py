@@ -17,6 +17,15 @@ def result_path(folder: str, file: str, suffix: str = "") -> str:
     return "/".join([folder, *(_fitting(part, suffix) for part in f"{file}{suffix}".split("/"))])
 
 
+def frame_name(file: str, number: int) -> str:
+    """What results of a frame of the video `file` are named by, as detect.py does, but in a folder of the video's own.
+
+    `number`: the how manieth of the frames that were looked at it is, from 1.
+    """
+    stem = file.rpartition("/")[2].rpartition(".")[0] or file.rpartition("/")[2]
+    return f"{file}/{stem}_{number}"
+
+
 def hashed_path(folder: str, file: str, suffix: str) -> str:
     """Where a result goes whose plain name may be that of another input's: a hash stands before its suffix."""
     return result_path(folder, f"{file}~{_digest(file)}", suffix)

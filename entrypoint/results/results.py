@@ -2,17 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entrypoint.log import LOG
 from entrypoint.results.formats import wanted, write_run
-from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, Leave, MediumFormat, RunFormat
+from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, MediumFormat, RunFormat
 from entrypoint.results.journal import JOURNAL, Entry, Journal
+from entrypoint.results.leaving import Leaving
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
+from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
-from entrypoint.values import Failure, InputState, Record, ResultError, compact
+from entrypoint.values import InputState, Record, ResultError, compact
+
+if TYPE_CHECKING:
+    from entrypoint.results.videoresults import VideoResults
 
 
 class Results:
@@ -29,13 +35,16 @@ class Results:
         In a folder that is continued, what is left of inputs that are gone, or were not finished, is removed.
         """
         self._folder, self._files = folder, files
+        self._settings, self._names = settings, names
         self._formats = wanted(settings, names)
+        self._videos: set[VideoResults] = set()
         self._of_frames = [kind for kind in self._formats if isinstance(kind, FrameFormat)]
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]
         folder.formats = tuple(kind.name for kind in self._formats)
         self._twins = frozenset[str]() if folder.tells_case else twins(files)
         with output_errors(folder.path / JOURNAL):
             self._journal = open_journal(folder, files)
+        folder.on_close(self._let_go)
         folder.on_close(self._journal.close)
         with output_errors(folder.path):
             self._recover()
@@ -70,7 +79,7 @@ class Results:
     def frame(self, shown: AnnotatedFrame) -> None:
         """Write what the formats leave of a frame; it may draw on the image.
 
-        Of one that has a time, and so has others beside it, nothing: its detections are in the record.
+        Frames of videos go to what `begin_video` gives.
         """
         if shown.time is not None:
             return
@@ -80,10 +89,14 @@ class Results:
 
     def finish(self, index: int, record: Record, state: InputState | None) -> None:
         """Write what the formats leave of an input, and then its record; of one that failed no frame's results stay."""
+        self._finish(index, record, state)
+
+    def _finish(self, index: int, record: Record, state: InputState | None, kept: tuple[str, ...] = ()) -> None:
+        """`kept`: results of the input that lines of the journal vouch for already."""
         file = record.file
-        if record.failure:
+        if record.detections is None:
             self._folder.remove(self._folder.ledger.take(file))
-        line, leave = compact(record.to_json()), self._leave(file)
+        line, leave = b"" if record.video else compact(record.to_json()), self._leave(file)
         for kind in self._of_media:
             try:
                 kind.write(record, line, leave)
@@ -92,8 +105,41 @@ class Results:
                     raise
                 LOG.warning("%s: %s", file, error)
         with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
-            self._journal.append(index, Entry(record, state, left).to_line(line))
+            self._journal.append(index, Entry(record, state, (*kept, *left)).to_line(line))
         self._journal.sync()
+
+    def begin_video(self, index: int, state: InputState | None) -> "VideoResults":
+        """A video is about to be looked at, behind the segments of it that an earlier attempt has left whole."""
+        from entrypoint.results.videoresults import VideoResults  # with it the libraries that runs of stills do without
+
+        file = self._files[index]
+        segments = [] if self._journal.has(index) else self._segments(file, state)
+        self.begin(index)
+        if not segments:
+            self._forget_segments(file)
+        leave = self._leave(file)
+
+        def ended(segment: Segment) -> Segment:
+            with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
+                self._journal.append_segment(file, segment.to_line(file, state, left))
+            return replace(segment, files=left)
+
+        video = VideoResults(self._folder, leave, self._settings, self._names, self._formats, segments, ended)
+        self._videos.add(video)
+        return video
+
+    def finish_video(self, index: int, video: "VideoResults", record: Record, state: InputState | None) -> None:
+        """As `finish`, with the record that the video has given, or that of one that failed as a whole."""
+        self.leave_video(video)
+        if record.detections is None:
+            self._forget_segments(self._files[index])
+        self._finish(index, record, state, () if record.detections is None else video.kept)
+        video.settle()
+
+    def leave_video(self, video: "VideoResults") -> None:
+        """Look at a video no further: segments that are whole stay, for when it is begun again."""
+        self._videos.discard(video)
+        video.close()
 
     def write_run(self, info: dict[str, Any], missing: Callable[[int], Record | None]) -> None:
         """Write the files of the whole run.
@@ -109,20 +155,9 @@ class Results:
             if found := record or (entry and entry.record):
                 yield found
 
-    def _leave(self, file: str) -> Leave:
+    def _leave(self, file: str) -> Leaving:
         """What writes results of `file`, under other names where the file system would take them for another's."""
-        is_twin = file in self._twins
-
-        def leave(path: str, data: bytes | memoryview) -> None:
-            try:
-                self._folder.write(file, twin_path(path) if is_twin else path, data)
-            except InTheWayError as error:
-                if not self._is_own(error.path):
-                    raise
-                failure = Failure("not_written", f"{error.path} is the place of another input's result")
-                raise ResultError(failure) from error
-
-        return leave
+        return Leaving(self._folder, file, is_twin=file in self._twins, is_own=self._is_own)
 
     def _is_own(self, path: str) -> bool:
         """Whether something in the run folder is this run's, be it a folder on the way to its results."""
@@ -133,8 +168,40 @@ class Results:
         entries = (self._journal.read(index) for index in range(len(self._files)))
         return any(one == path or one.startswith(f"{path}/") for entry in entries if entry for one in entry.files)
 
+    def _segments(self, file: str, state: InputState | None) -> list[Segment]:
+        """The segments of a video that hold: of the same input, one after the other, with all their results."""
+        found = []
+        for number, (segment, of) in enumerate(self._journal.segments(file)):
+            if segment.number != number or of != state or not all(map(self._folder.tree.exists, segment.files)):
+                break
+            found.append(segment)
+        for segment, _ in self._journal.segments(file)[len(found) :]:
+            self._folder.remove(segment.files)
+        return found
+
+    def _forget_segments(self, file: str) -> None:
+        """Remove the results of a video's segments."""
+        segments = self._journal.segments(file)
+        for segment, _ in segments:
+            self._folder.remove(segment.files)
+        if segments:
+            with output_errors(self._folder.path / JOURNAL):
+                self._journal.take_back(file)
+
+    def _let_go(self) -> None:
+        while self._videos:
+            self._videos.pop().close()
+
     def _recover(self) -> None:
         """Put right what a kill, or a source that has changed since, has left behind."""
+        for file, segments in self._journal.outdated.items():
+            index = self._journal.index(file)
+            entry = None if index is None else self._journal.read(index)
+            kept = set(entry.files) if entry else set()
+            for segment in segments:
+                self._folder.remove(tuple(path for path in segment.files if path not in kept))
+            if index is None and file not in self._journal.unlisted:
+                self._forget(file, ())
         for file, offset in list(self._journal.unlisted.items()):
             entry = self._journal.read_at(offset)
             self._forget(file, entry.files if entry else ())
@@ -145,7 +212,9 @@ class Results:
         for file, paths in begun.items():
             index = self._journal.index(file)
             entry = None if index is None else self._journal.read(index)
-            self._folder.remove(tuple(path for path in paths if entry is None or path not in entry.files))
+            recorded = set(entry.files) if entry else set()
+            recorded.update(path for segment, _ in self._journal.segments(file) for path in segment.files)
+            self._folder.remove(tuple(path for path in paths if path not in recorded))
         if self._folder.ledger.earlier:
             self._folder.ledger.settle_earlier()
 
@@ -175,4 +244,4 @@ class Results:
 def open_journal(folder: RunFolder, files: Sequence[str]) -> Journal:
     """The journal of a folder that is this process's. Raises OSError."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return Journal(os.open(JOURNAL, flags, 0o644, dir_fd=folder.tree.descriptor), files)
+    return Journal(os.open(JOURNAL, flags, 0o644, dir_fd=folder.tree.descriptor), files, folder.tree.open)

@@ -94,13 +94,18 @@ class RunFolder:
                 self._appear("", temporary, name)
                 self._left.add(name)
 
-    def write(self, file: str, path: str, data: bytes | memoryview) -> None:
-        """Write a result of the input `file`, in one step.
+    def scratch_path(self) -> str:
+        """A path for a new file that is not a result, in the scratch folder."""
+        return f"{self._scratch}/{next(self._numbers):016x}"
+
+    def write(self, file: str, path: str, data: bytes | memoryview | Iterator[bytes]) -> None:
+        """Write a result of the input `file`, in one step; `data` may come in pieces.
 
         Raises OutputError, InTheWayError among them; ResultError when it is the input that cannot have a result there.
         """
         with self._becoming(path) as (temporary, descriptor):
-            write_all(descriptor, memoryview(data))
+            for piece in [data] if isinstance(data, (bytes, memoryview)) else data:
+                write_all(descriptor, memoryview(piece))
             self._finish(descriptor)
             self._appear(file, temporary, path)
 
@@ -184,7 +189,7 @@ class RunFolder:
         """A new file in the scratch folder, with its path, for the time of the block."""
         self._lock.check()
         with output_errors(self.path / path):
-            temporary = f"{self._scratch}/{next(self._numbers):016x}"
+            temporary = self.scratch_path()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 yield temporary, descriptor

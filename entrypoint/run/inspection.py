@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
+from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.results import Results
 from entrypoint.sources.medium import Frame, Medium, close
 from entrypoint.values import OUT_OF_MEMORY, Detection, Detections, Failure, InputState, Record, ResultError
@@ -54,24 +55,31 @@ class Inspection:
         except OUT_OF_MEMORY_ERRORS as error:
             frame, self._ahead = if_out_of_memory(error, "read it"), None
         with self._lock:
-            if self._failure is None:
-                self._failure = next((one for one in (frame, self._ahead) if isinstance(one, Failure)), None)
+            for one in (frame, self._ahead):
+                if isinstance(one, Failure):
+                    self._note(one)
             wanted = frame if isinstance(frame, Frame) and self._failure is None else None
             if wanted:
                 self._under_way += 1
                 height, width, _ = wanted.image.shape
                 self._width, self._height = max(self._width, width), max(self._height, height)
-            self._all_taken = wanted is None or self._ahead is None
+            self._all_taken = wanted is None or not isinstance(self._ahead, Frame)
         if wanted is None:
             self._end_if_complete()
         return wanted
 
-    def found(self, frame: Frame, detections: Detections) -> None:
-        """What there is in a frame, of which all files are written. Raises OutputError."""
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """What there is in a frame: write what is left of it. For who holds `writing`.
+
+        Raises OutputError, ResultError and what says that memory is out.
+        """
+        shown = AnnotatedFrame(self.medium.file, frame.image, detections, frame.index, frame.time)
+        self._results.frame(shown)
         seen = (frame.index, frame.time) if frame.time is not None else ()
-        named = detections.named(self._names, *seen)
-        with self._lock:
-            self._found.append((frame.index, named))
+        self._found.append((frame.index, detections.named(self._names, *seen)))
+
+    def written(self) -> None:
+        """A frame that was taken is done. Raises OutputError."""
         self._one_less()
 
     def failed(self, failure: Failure) -> None:
@@ -79,6 +87,10 @@ class Inspection:
         with self._lock:
             self._failure = self._failure or failure
         self._one_less()
+
+    def _note(self, failure: Failure) -> None:
+        """The last thing that a medium gave."""
+        self._failure = self._failure or failure
 
     def _one_less(self) -> None:
         with self._lock:
@@ -88,9 +100,13 @@ class Inspection:
     def _read(self) -> Frame | Failure | None:
         if self._frames is None:
             self._state = self.medium.state()
-            self._results.begin(self.medium.index)
-            self._frames = self.medium.frames()
+            self._frames = self._begun()
         return next(self._frames, None)
+
+    def _begun(self) -> Iterator[Frame | Failure]:
+        """The frames, now that the results are known to be begun."""
+        self._results.begin(self.medium.index)
+        return self.medium.frames()
 
     def _end_if_complete(self) -> None:
         with self._lock:
@@ -99,7 +115,11 @@ class Inspection:
             self._under_way = -1  # so that this is the only time
         if self._frames is not None:
             close(self._frames)
-        self._ended(self, self._finish(self._record()))
+        self._ended(self, self._conclude())
+
+    def _conclude(self) -> Record | None:
+        """Write the record, and give it; None when the medium is to be tried alone."""
+        return self._finish(self._record())
 
     def _record(self) -> Record:
         file = self.medium.file

@@ -9,14 +9,15 @@ from itertools import takewhile
 
 from entrypoint.detect.detector import Detector
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
-from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, run_on_lanes
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.frametask import FrameTask, ViewTask
 from entrypoint.run.inspection import Inspection, if_out_of_memory
+from entrypoint.run.videoinspection import VideoInspection
 from entrypoint.sources.medium import Medium
+from entrypoint.sources.moving import VideoMedium
 from entrypoint.values import Failure, Record, ResultError
 
 _READ_AHEAD = 4  # files a thread that decodes
@@ -67,6 +68,8 @@ class Pipeline:
                     on_record(inspection.medium.index, record)
 
         def inspect(medium: Medium, *, alone: bool = False) -> Inspection:
+            if isinstance(medium, VideoMedium):
+                return VideoInspection(medium, self._results, self._names, ended, alone=alone)
             return Inspection(medium, self._results, self._names, ended, alone=alone)
 
         in_time = takewhile(lambda _: not self._deadline.passed(), media)
@@ -177,14 +180,13 @@ class Pipeline:
             with self._timings.of("select"):
                 found = self._lanes[0].select(task.letterboxes, candidates)
             with inspection.writing, self._timings.of("write"):
-                shown = AnnotatedFrame(inspection.medium.file, frame.image, found, frame.index, frame.time)
-                self._results.frame(shown)
+                inspection.write(frame, found)
         except ResultError as error:
             return inspection.failed(error.failure)
         except OUT_OF_MEMORY_ERRORS as error:
             return inspection.failed(if_out_of_memory(error, "draw and write it"))
         with self._timings.of("write"):
-            return inspection.found(frame, found)
+            return inspection.written()
 
 
 def _announced(media: Iterable[Medium], ahead: int) -> Iterator[Medium]:

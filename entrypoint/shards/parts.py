@@ -10,7 +10,8 @@ from entrypoint.errors import SourceError
 from entrypoint.log import LOG
 from entrypoint.results.claim import read_status
 from entrypoint.results.formats import input_formats
-from entrypoint.results.journal import JOURNAL, Entry, decoded, lines
+from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.journallines import decoded, lines
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Tree
 from entrypoint.text import printable

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from entrypoint.host import memory
 from entrypoint.sources import jpeg
 from entrypoint.sources.chatter import chatter
-from entrypoint.sources.filetype import HEAD_BYTES, identify_head
+from entrypoint.sources.filetype import HEAD_BYTES, HEIF, JPEG_XL, identify_head
+from entrypoint.sources.heif import decode_heif
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 Image = NDArray[np.uint8]
@@ -52,6 +53,10 @@ def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failur
         return Failure("not_an_image", f"its content is {kind.name}")
     if cut := _cut(data, kind.name):
         return Failure("truncated", cut)
+    if kind in HEIF:
+        return decode_heif(data, kind.name)
+    if kind is JPEG_XL:
+        return Failure("unsupported", "a JPEG XL image, which is not read: convert it to JPEG or PNG")
     try:
         image, warning = _decoded(data, listen=kind.name == "JPEG image")
     except cv2.error as error:

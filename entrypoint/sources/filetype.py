@@ -43,6 +43,16 @@ GIT_LFS = FileType("document", "a Git LFS pointer (run `git lfs pull` where it c
 TRUNCATED_ZIP = FileType("damaged", "a zip archive without its end (the download was cut: fetch it again)")
 UNKNOWN = FileType("unknown", "of no known type")
 
+JPEG_XL = FileType("image", "JPEG XL image")
+_AVIF, _HEIC, _HEIF = (FileType("image", f"{name} image") for name in ("AVIF", "HEIC", "HEIF"))
+HEIF = frozenset((_HEIC, _HEIF))
+# Brands of HEIF's container: which codec an image of it is of.
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), _AVIF),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), _HEIC),
+    **dict.fromkeys((b"mif1", b"mif2", b"msf1"), _HEIF),
+}
+
 _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     # signature, offset, type
     (b"\xff\xd8\xff", 0, FileType("image", "JPEG image")),
@@ -60,15 +70,19 @@ _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     (b"#?RADIANCE", 0, FileType("image", "Radiance HDR image")),
     (b"#?RGBE", 0, FileType("image", "Radiance HDR image")),
     (b"\x59\xa6\x6a\x95", 0, FileType("image", "Sun raster image")),
-    (b"ftypavif", 4, FileType("image", "AVIF image")),
-    (b"ftypavis", 4, FileType("image", "AVIF image")),
-    (b"ftypheic", 4, FileType("image", "HEIC image")),
-    (b"ftypheix", 4, FileType("image", "HEIC image")),
-    (b"ftypmif1", 4, FileType("image", "HEIF image")),
+    (b"ftyp", 4, FileType("video", "MP4 or MOV video")),  # unless its brands are those of an image
+    (b"\xff\x0a", 0, JPEG_XL),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", 0, JPEG_XL),
     (b"AVI ", 8, FileType("video", "AVI video")),
-    (b"ftyp", 4, FileType("video", "MP4 or MOV video")),
     (b"\x1a\x45\xdf\xa3", 0, FileType("video", "Matroska or WebM video")),
     (b"\x00\x00\x01\xba", 0, FileType("video", "MPEG video")),
+    (b"\x00\x00\x01\xb3", 0, FileType("video", "MPEG video")),
+    (b"OggS", 0, FileType("video", "Ogg video")),
+    (b"DKIF", 0, FileType("video", "IVF video")),
+    (b"YUV4MPEG2 ", 0, FileType("video", "Y4M video")),
+    (b"nut/multimedia container\0", 0, FileType("video", "NUT video")),
+    (b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02", 0, FileType("video", "MXF video")),
+    (b".RMF", 0, FileType("video", "RealMedia video")),
     (b"FLV\x01", 0, FileType("video", "FLV video")),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0, FileType("video", "WMV video")),
     (b"\x1f\x8b", 0, FileType("archive", "gzip archive")),
@@ -81,6 +95,7 @@ _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     (b"%PDF-", 0, FileType("document", "a PDF document")),
 )
 _ZIP = FileType("archive", "zip archive")
+_TS, _TS_PACKET, _TS_SIGN = FileType("video", "MPEG transport stream"), 188, 0x47
 _BMP = FileType("image", "BMP image")
 _PNM = FileType("image", "Netpbm image")
 
@@ -113,12 +128,24 @@ def identify_head(head: bytes) -> FileType:
         return TORCH_LEGACY
     for signature, offset, kind in _MAGIC:
         if head.startswith(signature, offset):
-            return kind
+            return _of_brands(head) or kind if signature == b"ftyp" else kind
+    if len(head) > 2 * _TS_PACKET and head[0] == head[_TS_PACKET] == head[2 * _TS_PACKET] == _TS_SIGN:
+        return _TS
     if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
         return _BMP
     if re.match(rb"P[1-7F]\s", head):
         return _PNM
     return _identify_text(head)
+
+
+def _of_brands(head: bytes) -> FileType | None:
+    """The kind of image that a file of ISO's container holds by its brands, the first of which counts most."""
+    length = min(int.from_bytes(head[:4], "big"), 256)
+    brands = [head[8:12], *(head[place : place + 4] for place in range(16, length - 3, 4))]
+    if brands[0] not in _BRANDS:
+        return None
+    found = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
+    return next((kind for kind in found if kind is not _HEIF), _HEIF)
 
 
 def _identify_text(head: bytes) -> FileType:

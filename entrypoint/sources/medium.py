@@ -24,9 +24,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How media are to be read. `accept_damaged`: take the pixels of a damaged image as they were decoded."""
+    """How media are to be read.
+
+    `accept_damaged`: take the pixels of a damaged image as they were decoded, and what can be read of a damaged video.
+    `vid_stride`: take the last of each so many frames of a video.
+    """
 
     accept_damaged: bool = False
+    vid_stride: int = 1
 
 
 class Medium(ABC):

@@ -4,12 +4,15 @@ import os
 
 IMAGE_SUFFIXES = frozenset(
     (
-        ".avif .bmp .dib .dng .exr .gif .hdr .heic .heif .jfif .jp2 .jpe .jpeg .jpg .mpo .pbm .pfm .pgm .pic .png "
-        ".pnm .ppm .pxm .ras .sr .tif .tiff .webp"
+        ".avif .bmp .dib .dng .exr .gif .hdr .heic .heif .hif .jfif .jp2 .jpe .jpeg .jpg .jxl .mpo .pbm .pfm .pgm .pic "
+        ".png .pnm .ppm .pxm .ras .sr .tif .tiff .webp"
     ).split()
 )
 VIDEO_SUFFIXES = frozenset(
-    [".asf", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"]
+    (
+        ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogv .rm .rmvb .ts .vob "
+        ".webm .wmv .wtv .y4m"
+    ).split()
 )
 OTHER_SUFFIXES = frozenset(
     (

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.results.journal import Entry, Journal, decoded, latest, lines, name_in
+from entrypoint.results.journal import Entry, Journal, left_files
+from entrypoint.results.journallines import decoded, lines, name_in
 from entrypoint.values import Detection, Failure, InputState, Record, compact
 from tests.schemas import assert_valid
 
@@ -89,7 +90,7 @@ def test_what_was_taken_back_stays_so(tmp_path: Path) -> None:
     again = opened(tmp_path / "j")
     assert [again.has(index) for index in range(3)] == [True, False, True]
     descriptor = os.open(tmp_path / "j", os.O_RDONLY)
-    assert [one.record.file for one in latest(descriptor)] == [NAMES[0], NAMES[2]]
+    assert list(left_files(descriptor)) == [entry(NAMES[0]).files, entry(NAMES[2], 0.75).files]
 
 
 def test_inputs_that_are_gone_are_known(tmp_path: Path) -> None:

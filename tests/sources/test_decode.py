@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,33 @@ def test_exif_orientation_is_applied(kind: str, orientation: int, upright: NDArr
     assert close(pixels(pillow("RGB", kind, exif=exif, **options)), upright, 25)
 
 
+def heif(mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Pillow.fromarray(SCENE[..., ::-1].copy()).convert(mode)).save(buffer, quality=95, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_photographs_of_phones(mode: str) -> None:
+    found = pixels(heif(mode))
+    assert close(found, SCENE, 25) if mode != "L" else (found[..., 0] == found[..., 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"), [(3, SCENE[::-1, ::-1]), (6, np.rot90(SCENE, -1)), (8, np.rot90(SCENE))]
+)
+def test_photographs_of_phones_are_turned_upright(orientation: int, upright: NDArray[np.uint8]) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    assert close(pixels(heif(exif=exif.tobytes())), upright, 25)
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.99])
+def test_a_cut_photograph_of_a_phone(kept: float) -> None:
+    whole = heif()
+    assert failure(whole[: int(len(whole) * kept)]) == "truncated"
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_alpha_is_dropped(kind: str) -> None:
     assert close(pixels(pillow("RGBA", kind)), SCENE)
@@ -140,6 +168,8 @@ def test_the_bytes_of_detect_py(tmp_path: Path) -> None:
         (encoded(".png")[:-20], "truncated"),
         (encoded(".webp")[:-20], "truncated"),
         (b"\x00\x00\x00\x18ftypheic" + bytes(100), "damaged"),
+        (b"\xff\x0a" + bytes(100), "unsupported"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100), "unsupported"),
         (b"\x00\x00\x00\x18ftypmp42" + bytes(100), "not_an_image"),
     ],
 )

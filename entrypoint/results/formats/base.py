@@ -5,7 +5,7 @@ and the names that inputs get derive from what it declares.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,19 @@ from entrypoint.values import Detections, Record, compact
 
 Level = Literal["frame", "medium", "run"]
 
-Leave = Callable[[str, bytes | memoryview], None]
-"""Writes bytes to a path in the run folder that `result_path` made. Raises OutputError, ResultError."""
+Leave = Callable[[str, bytes | memoryview | Iterator[bytes]], None]
+"""Writes bytes, or pieces of them, to a path in the run folder that `result_path` made.
+
+Raises OutputError, ResultError.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedFrame:
     """A frame that was looked at: `image` HWC uint8 BGR upright, and what was found in it.
 
-    `file` is its input; of a video, `index` says which frame and `time` when, in seconds.
+    `file` is its input; of a video, `index` says which frame, `time` when, in seconds, and `number` the how manieth of
+    those that were looked at, from 1.
     """
 
     file: str
@@ -36,6 +40,7 @@ class AnnotatedFrame:
     detections: Detections
     index: int = 0
     time: float | None = None
+    number: int | None = None
 
 
 class Format(ABC):
@@ -94,6 +99,8 @@ class FrameFormat(InputFormat):
     level = "frame"
     draws: ClassVar[bool] = False
     """Whether it draws on the image, which all formats share: those that do come last."""
+    of_videos: ClassVar[bool] = False
+    """Whether it is also written for each frame of a video."""
 
     @abstractmethod
     def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
@@ -107,7 +114,7 @@ class MediumFormat(InputFormat):
 
     @abstractmethod
     def write(self, record: Record, line: bytes, leave: Leave) -> None:
-        """Write for one input; `line` is its record's JSON. Raises as FrameFormat's does."""
+        """Write for one input; `line` is its record's JSON, empty for a video. Raises as FrameFormat's does."""
 
 
 class RunFormat(Format):
@@ -137,3 +144,9 @@ class JsonArray:
         if items:
             self._file.write((b",\n" if self.count else b"\n") + compact(items)[1:-1])
             self.count += len(items)
+
+    def add_text(self, pieces: Iterable[bytes]) -> None:
+        """Write one more, which is JSON in pieces."""
+        self._file.write(b",\n" if self.count else b"\n")
+        self._file.writelines(pieces)
+        self.count += 1

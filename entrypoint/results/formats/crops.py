@@ -1,11 +1,13 @@
 """crops/<class>/<path>: each detection cut out of its image, for --save-crop."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, Leave
+from entrypoint.results.framerecords import frames_of
 from entrypoint.results.imagenames import image_paths
-from entrypoint.values import Record
+from entrypoint.results.paths import frame_name
+from entrypoint.values import Detection, Record
 
 _GAIN, _PAD = 1.02, 10  # detect.py cuts a little more than the box
 _MAX_BYTES = 200
@@ -19,6 +21,7 @@ class Crops(FrameFormat):
     option = "--save-crop"
     help = "crops/<class>/<path>: each detection cut out of its image."
     folder = "crops"
+    of_videos = True
 
     @classmethod
     def suffixes(cls, file: str) -> Sequence[str]:
@@ -26,9 +29,12 @@ class Crops(FrameFormat):
 
     @classmethod
     def places(cls, record: Record) -> Iterator[str]:
-        for number, found in enumerate(record.detections or ()):
-            for path, _ in _paths(record.file, number, found.name):
-                yield path
+        named: Iterator[tuple[str, Collection[Detection]]] = iter([(record.file, record.detections or ())])
+        if record.video:
+            named = ((frame_name(record.file, number), frame.detections) for number, frame in frames_of(record))
+        for name, detections in named:
+            for number, found in enumerate(detections):
+                yield from (path for path, _ in _paths(name, number, found.name))
 
     @classmethod
     def is_in_the_way(cls, file: str, other: str) -> bool:
@@ -38,6 +44,7 @@ class Crops(FrameFormat):
         from entrypoint.results.encode import leave_image
 
         height, width = shown.image.shape[:2]
+        name = shown.file if shown.number is None else frame_name(shown.file, shown.number)
         found = shown.detections
         for number, ((x1, y1, x2, y2), class_id) in enumerate(
             zip(found.xyxy.tolist(), found.class_id.tolist(), strict=True)
@@ -47,7 +54,7 @@ class Crops(FrameFormat):
             left, right = max(0, int(x - half_x)), min(width, int(x + half_x))
             top, bottom = max(0, int(y - half_y)), min(height, int(y + half_y))
             crop = shown.image[top:bottom, left:right]
-            leave_image(crop, _paths(shown.file, number, self.names[class_id]), self.settings.quality, leave)
+            leave_image(crop, _paths(name, number, self.names[class_id]), self.settings.quality, leave)
 
 
 def _paths(file: str, number: int, class_name: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """labels/<path>.json: one record an input."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from entrypoint.results.formats.base import Leave, MediumFormat
 from entrypoint.results.paths import result_path
@@ -8,7 +9,7 @@ from entrypoint.values import Record
 
 
 class Json(MediumFormat):
-    """The record on one line, as the journal has it."""
+    """The record on one line."""
 
     name = "json"
     help = "labels/<path>.json: the record of each input."
@@ -20,4 +21,5 @@ class Json(MediumFormat):
         return (".json",)
 
     def write(self, record: Record, line: bytes, leave: Leave) -> None:
-        leave(result_path(self.folder, record.file, ".json"), line + b"\n")
+        path = result_path(self.folder, record.file, ".json")
+        leave(path, line + b"\n" if line else chain(record.to_text(), (b"\n",)))

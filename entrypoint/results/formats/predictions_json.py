@@ -22,5 +22,5 @@ class PredictionsJson(RunFormat):
         categories = {str(class_id): name for class_id, name in enumerate(self.names)}
         file.write(b'{"info": ' + compact(info) + b',\n"categories": ' + compact(categories) + b',\n"images": [')
         images = JsonArray(file)
-        yield lambda record: images.add([record.to_json()])
+        yield lambda record: images.add_text(record.to_text())
         file.write(b"\n]}\n")

@@ -1,9 +1,10 @@
 """labels/<path>.txt: YOLO's label format, for --save-txt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, Leave
-from entrypoint.results.paths import result_path
+from entrypoint.results.paths import frame_name, result_path
+from entrypoint.values import Record
 
 
 class Txt(FrameFormat):
@@ -15,12 +16,23 @@ class Txt(FrameFormat):
 
     name = "txt"
     option = "--save-txt"
-    help = "labels/<path>.txt: the boxes of an image in YOLO's format."
+    help = "labels/<path>.txt: the boxes of an image in YOLO's format; of a video, labels/<path>/<name>_<frame>.txt."
     folder = "labels"
+    of_videos = True
 
     @classmethod
     def suffixes(cls, file: str) -> Sequence[str]:
         return (".txt",)
+
+    @classmethod
+    def places(cls, record: Record) -> Iterator[str]:
+        if record.video is None:
+            return super().places(record)
+        return (cls._path(record.file, number) for number in range(1, record.video.frames_read + 1))
+
+    @classmethod
+    def _path(cls, file: str, number: int | None) -> str:
+        return result_path(cls.folder, file if number is None else frame_name(file, number), ".txt")
 
     def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
         height, width = shown.image.shape[:2]
@@ -30,4 +42,4 @@ class Txt(FrameFormat):
             values = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height]
             values += [confidence] if self.settings.save_conf else []
             lines.append(" ".join([str(class_id), *(f"{value:g}" for value in values)]) + "\n")
-        leave(result_path(self.folder, shown.file, ".txt"), "".join(reversed(lines)).encode())
+        leave(self._path(shown.file, shown.number), "".join(reversed(lines)).encode())

@@ -1,17 +1,20 @@
-"""Videos: known for what they are, and not read yet."""
+"""Videos, whatever their container and codec, as far as FFmpeg knows them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from entrypoint.sources.extent import Extent
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds import register
-from entrypoint.sources.medium import FileMedium, Frame
+from entrypoint.sources.medium import FileMedium
+from entrypoint.sources.moving import VideoMedium
 from entrypoint.sources.suffixes import VIDEO_SUFFIXES
 from entrypoint.values import Failure
 
 
 @register
-class Video(FileMedium):
-    """Yields the failure that says so."""
+class Video(VideoMedium, FileMedium):
+    """A file."""
 
     __slots__ = ()
     suffixes = VIDEO_SUFFIXES
@@ -20,8 +23,6 @@ class Video(FileMedium):
     def recognises(cls, head: bytes) -> bool:
         return identify_head(head).family == "video"
 
-    def frames(self) -> Iterator[Frame | Failure]:
-        yield Failure("unsupported", "a video; only still images are read")
-
-    def read_ahead(self) -> None:
-        pass
+    @contextmanager
+    def extent(self) -> Iterator[Extent | Failure]:
+        yield Extent(self.path)

@@ -1,0 +1,113 @@
+"""One video on its way: what is found in its frames is written in their order, and goes on after a stop."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
+from entrypoint.log import LOG
+from entrypoint.results.results import Results
+from entrypoint.run.inspection import Ended, Inspection, if_out_of_memory
+from entrypoint.sources.extent import Extent
+from entrypoint.sources.medium import Frame
+from entrypoint.sources.moving import PlacedFrame, VideoMedium
+from entrypoint.values import OUT_OF_MEMORY, Detections, Failure, Record, ResultError
+
+if TYPE_CHECKING:
+    from entrypoint.results.videoresults import VideoResults
+    from entrypoint.sources.video import VideoReading
+
+_SILENT_SECONDS = 30.0
+
+
+class VideoInspection(Inspection):
+    """A video that is being looked at. What is missing at its end is said beside what was found in the rest."""
+
+    def __init__(
+        self, medium: VideoMedium, results: Results, names: tuple[str, ...], ended: Ended, *, alone: bool = False
+    ) -> None:
+        super().__init__(medium, results, names, ended, alone=alone)
+        self._source, self._files = medium, ExitStack()
+        self._extent: Extent | Failure | None = None
+        self._reading: VideoReading | None = None
+        self._left: VideoResults | None = None
+        self._ending: Failure | None = None
+        self._turns = deque[int]()  # indices of frames under way, in their order
+        self._waiting: dict[int, tuple[PlacedFrame, Detections]] = {}  # until all frames before them are known
+        self._said = time.monotonic()
+
+    def next_frame(self) -> Frame | None:
+        frame = super().next_frame()
+        if frame is not None:
+            self._turns.append(frame.index)
+        return frame
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        if isinstance(frame, PlacedFrame):
+            self._waiting[frame.index] = frame, detections
+        while self._turns and self._turns[0] in self._waiting and not self._failure:
+            earliest, found = self._waiting.pop(self._turns.popleft())
+            if self._left and self._reading and self._reading.look:
+                self._left.frame(earliest, found, self._reading.look)
+            self._tell(earliest)
+
+    def _begun(self) -> Iterator[Frame | Failure]:
+        self._left = self._results.begin_video(self.medium.index, self._state)
+        self._extent = self._files.enter_context(self._source.extent())
+        if isinstance(self._extent, Failure):
+            return iter((self._extent,))
+        self._reading = self._source.reading(self._extent, self._left.after)
+        return iter(self._reading)
+
+    def _note(self, failure: Failure) -> None:
+        if failure.kind == OUT_OF_MEMORY:  # later there may be enough
+            super()._note(failure)
+        else:
+            self._ending = self._ending or failure
+
+    def _conclude(self) -> Record | None:
+        with self._files:
+            record = self._record()
+            if self._left is None:
+                return self._finish(record)
+            try:
+                return self._finish_video(self._left, record)
+            except ResultError as error:
+                record = Record.failed(record.file, error.failure)
+            except OUT_OF_MEMORY_ERRORS as error:
+                record = Record.failed(record.file, if_out_of_memory(error, "write its results"))
+            return self._finish_video(self._left, record)
+
+    def _record(self) -> Record:
+        """What the run leaves of the video; a failure where that cannot be all that was asked for."""
+        file = self.medium.file
+        failure = self._failure or (self._extent if isinstance(self._extent, Failure) else None)
+        if failure or not (self._left and self._reading and isinstance(self._extent, Extent)):
+            return Record.failed(file, failure or Failure("unreadable", "cannot be read"))
+        try:
+            record = self._left.finish(self._ending, self._reading.facts, self._extent)
+        except ResultError as error:
+            return Record.failed(file, error.failure)
+        except OUT_OF_MEMORY_ERRORS as error:
+            return Record.failed(file, if_out_of_memory(error, "join its parts"))
+        if self._reading.accepted:
+            LOG.warning("%s: %s", file, self._reading.accepted)
+        return record
+
+    def _finish_video(self, left: "VideoResults", record: Record) -> Record | None:
+        """Write the record and give it; None when the video is to be tried alone."""
+        failure = record.failure
+        if record.detections is None and failure and failure.kind == OUT_OF_MEMORY and not self._alone:
+            self._results.leave_video(left)
+            return None
+        self._results.finish_video(self.medium.index, left, record, self._state)
+        return record
+
+    def _tell(self, frame: Frame) -> None:
+        """Say how far a long video is, when nothing was said for long."""
+        if self._reading and time.monotonic() - self._said >= _SILENT_SECONDS:
+            self._said = time.monotonic()
+            of = f" of {self._reading.facts.frames}" if self._reading.facts.frames else ""
+            LOG.info("%s: frame %d%s", self.medium.file, frame.index + 1, of)

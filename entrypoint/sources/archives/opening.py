@@ -1,0 +1,51 @@
+"""Which kind of archive a file is, by its content."""
+
+import os
+import re
+import tarfile
+
+from entrypoint.sources.archives.member import Archive, ArchiveError
+from entrypoint.sources.archives.tarmembers import PackedTar, TarArchive
+from entrypoint.sources.archives.unpacking import MAGIC, Unpacked
+from entrypoint.sources.archives.zipmembers import ZipArchive
+from entrypoint.sources.extent import opened
+from entrypoint.values import Failure
+
+_BLOCK = 512
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_NAME_OF_TAR = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
+
+
+def open_archive(path: str) -> Archive | None:
+    """The archive at `path`; None for a file that is none, or none of a kind that can be read. Raises OSError.
+
+    Where a name says that it is a tar archive, a compressed file is taken for one even if nothing can be unpacked.
+    """
+    with opened(path) as descriptor:
+        if isinstance(descriptor, Failure):
+            return None
+        head = os.pread(descriptor, _BLOCK, 0)
+        if head.startswith(_ZIP_STARTS):
+            return ZipArchive(path)
+        if _is_tar(head):
+            return TarArchive(path)
+        if head.startswith(MAGIC):
+            return PackedTar(path) if _NAME_OF_TAR.search(path) or _holds_tar(descriptor, head) else None
+    return None
+
+
+def _holds_tar(descriptor: int, head: bytes) -> bool:
+    """Whether a compressed file unpacks to a tar archive, as far as it can be unpacked."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        try:
+            return _is_tar(Unpacked(file, head).read(_BLOCK))
+        except (ArchiveError, MemoryError):
+            return False
+
+
+def _is_tar(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
