@@ -8,6 +8,7 @@ function open(place) {
   const index = found[at], image = data.images[index];
   byId("detail-file").textContent = image.f;
   byId("picture").replaceChildren();
+  byId("picture").style.aspectRatio = image.t ? "16 / 9" : `${image.w} / ${image.h}`;
   show(image, index, byId("picture"), false);
   if (image.t && data.annotated) film(image);
   byId("detail-text").textContent = words(image);
