@@ -26,6 +26,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistakes:
+    """`right` and `wrong` (n,) bool of the detections of an image, neither of one that is not certain enough; `missed`
+    (m,) bool of its objects.
+    """
+
+    right: NDArray[np.bool_]
+    wrong: NDArray[np.bool_]
+    missed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return int(self.wrong.sum() + self.missed.sum())
+
+
+@dataclass(frozen=True, slots=True)
 class CocoWay:
     """`numbers`: the twelve, -1 where there is no such object. `ap` and `ap50` (classes,), -1 for one without objects.
 
@@ -36,19 +50,24 @@ class CocoWay:
     ap: NDArray[np.float64]
     ap50: NDArray[np.float64]
     precision: NDArray[np.float64]
-    _images: int
+    _counts: list[tuple[int, int]]
     _evaluation: hotcoco.COCOeval
 
     def confusion(self, least_score: float) -> NDArray[np.int64]:
         """(classes + 1, classes + 1): rows are what is there, columns what was found, the last of each is nothing."""
         return np.asarray(self._evaluation.confusion_matrix(min_score=least_score)["matrix"], np.int64)
 
-    def errors(self, least_score: float) -> list[tuple[int, int, int]]:
-        """For each image: detections that are right, that are wrong, and objects that were missed, at IoU 0.5."""
-        summary = self._evaluation.image_diagnostics(score_thr=least_score)["img_summary"]
-        nothing = {"tp": 0, "fp": 0, "fn": 0}
-        ordered = (summary.get(number, nothing) for number in range(1, self._images + 1))
-        return [(one["tp"], one["fp"], one["fn"]) for one in ordered]
+    def mistakes(self, least_score: float) -> list[Mistakes]:
+        """Of each image, at IoU 0.5."""
+        found = self._evaluation.image_diagnostics(score_thr=least_score)
+        of_detection, of_object = found["dt_status"], found["gt_status"]
+        mistakes, detection, object_ = [], 0, 0
+        for detections, objects in self._counts:
+            verdicts = np.array([of_detection.get(detection + number, "") for number in range(1, detections + 1)], "U4")
+            missed = np.array([of_object.get(object_ + number) == "fn" for number in range(1, objects + 1)], np.bool_)
+            mistakes.append(Mistakes(verdicts == "tp", verdicts == "fp", missed))
+            detection, object_ = detection + detections, object_ + objects
+        return mistakes
 
 
 def evaluate_as_coco(truth: Sequence[Objects], found: Sequence[Found], names: Sequence[str]) -> CocoWay:
@@ -73,8 +92,9 @@ def evaluate_as_coco(truth: Sequence[Objects], found: Sequence[Found], names: Se
         evaluation.summarize()
     tables = evaluation.eval or {}
     precision = np.asarray(tables["precision"])[:, :, :, 0, -1]  # IoU, recall, class; all sizes, 100 detections
+    counts = [(len(seen.score), len(there)) for seen, there in zip(found, truth, strict=True)]
     numbers = dict(zip(KEYS, map(float, evaluation.stats), strict=True))
-    return CocoWay(numbers, _mean(precision), _mean(precision[:1]), precision[0], len(truth), evaluation)
+    return CocoWay(numbers, _mean(precision), _mean(precision[:1]), precision[0], counts, evaluation)
 
 
 def _numbers(images: Sequence[Objects]) -> NDArray[np.int64]:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entrypoint.errors import SourceError
-from entrypoint.evaluate.cocoway import CocoWay, Found, evaluate_as_coco
+from entrypoint.evaluate.cocoway import CocoWay, Found, Mistakes, evaluate_as_coco
 from entrypoint.evaluate.reading import read_truth
 from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
 from entrypoint.evaluate.yolov5way import Threshold, YoloWay, evaluate_as_yolov5
@@ -16,6 +17,7 @@ from entrypoint.values import Record
 
 _FULL_CURVE = 0.001
 _NAMED = 5
+_WORST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,8 @@ class Image:
     height: int
     objects: Objects
     found: Found
-    right: int
-    wrong: int
-    missed: int
-
-    @property
-    def mistakes(self) -> int:
-        """Wrong detections and missed objects, at the best threshold."""
-        return self.wrong + self.missed
+    mistakes: Mistakes
+    """At the best threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +50,16 @@ class Evaluation:
         return best.confidence if best else 0.25
 
     @property
+    def objects_by_class(self) -> NDArray[np.int64]:
+        """How many objects each class of the truth has."""
+        kinds = [image.objects.class_id for image in self.images]
+        return np.bincount(np.concatenate(kinds), minlength=len(self.names)).astype(np.int64)
+
+    @property
     def worst(self) -> list[Image]:
         """The images with mistakes, those with most first."""
         return sorted(
-            (image for image in self.images if image.mistakes), key=lambda image: (-image.mistakes, image.file)
+            (image for image in self.images if image.mistakes), key=lambda image: (-len(image.mistakes), image.file)
         )
 
 
@@ -77,11 +79,9 @@ def evaluate(records: Iterable[Record], names: Sequence[str], path: Path, least_
     coco = evaluate_as_coco(expected, found, truth.names)
     yolov5 = evaluate_as_yolov5(expected, found, len(truth.names))
     evaluation = Evaluation(truth.names, coco, yolov5, [], warnings)
-    for (record, objects_), seen, (right, wrong, missed) in zip(
-        pairs, found, coco.errors(evaluation.threshold), strict=True
-    ):
+    for (record, objects_), seen, mistakes in zip(pairs, found, coco.mistakes(evaluation.threshold), strict=True):
         size = record.width or 1, record.height or 1
-        evaluation.images.append(Image(record.file, *size, objects_, seen, right, wrong, missed))
+        evaluation.images.append(Image(record.file, *size, objects_, seen, mistakes))
     return evaluation
 
 
@@ -171,7 +171,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "coco": {key: _defined(value) for key, value in coco.numbers.items()},
         "yolov5": {"mAP50": round(yolov5.map50, 6), "mAP50-95": round(yolov5.map, 6)},
         "best_threshold": _threshold(yolov5.best_of_all),
-        "classes": [_class(evaluation, number) for number in range(len(evaluation.names))],
+        "classes": [_class(evaluation, number, int(count)) for number, count in enumerate(evaluation.objects_by_class)],
         "confusion": {
             "rows": "truth, the last: none of the classes",
             "columns": "found, the last: nothing",
@@ -179,18 +179,23 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
             "matrix": coco.confusion(evaluation.threshold).tolist(),
         },
         "worst": [
-            {"file": image.file, "right": image.right, "wrong": image.wrong, "missed": image.missed}
-            for image in evaluation.worst[:100]
+            {
+                "file": image.file,
+                "right": int(image.mistakes.right.sum()),
+                "wrong": int(image.mistakes.wrong.sum()),
+                "missed": int(image.mistakes.missed.sum()),
+            }
+            for image in evaluation.worst[:_WORST]
         ],
     }
 
 
-def _class(evaluation: Evaluation, number: int) -> dict[str, Any]:
+def _class(evaluation: Evaluation, number: int, count: int) -> dict[str, Any]:
     coco, yolov5 = evaluation.coco, evaluation.yolov5
     curve = coco.precision[:, number]
     return {
         "name": evaluation.names[number],
-        "objects": sum(int((image.objects.class_id == number).sum()) for image in evaluation.images),
+        "objects": count,
         "coco": {"AP": _defined(coco.ap[number]), "AP50": _defined(coco.ap50[number])},
         "yolov5": {"mAP50": _number(yolov5.ap[number, 0]), "mAP50-95": _number(yolov5.ap[number].mean())},
         "best_threshold": _threshold(yolov5.best[number]),

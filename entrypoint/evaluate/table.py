@@ -37,9 +37,7 @@ def _described(best: Threshold) -> str:
 
 
 def _classes(evaluation: Evaluation) -> list[str]:
-    counts = np.bincount(
-        np.concatenate([image.objects.class_id for image in evaluation.images]), minlength=len(evaluation.names)
-    )
+    counts = evaluation.objects_by_class
     rows = [("class", "objects", "AP", "AP50", "mAP@.5", "best conf", "F1")]
     ranked = [int(number) for number in np.argsort(-counts, kind="stable") if counts[number]]
     for number in ranked[:_SHOWN]:

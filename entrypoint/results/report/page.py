@@ -1,18 +1,15 @@
 """index.html: the page, filled in by jinja2, which escapes every name that comes from outside."""
 
 import base64
-import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from entrypoint.results.draw import colour
 from entrypoint.results.report.advice import advice_on
 from entrypoint.results.report.collect import Collected
+from entrypoint.results.report.templating import environment, policy, source
 
 _MOST_CLASSES = 16
 # Of pictures in one page, before base64 makes a third more of them.
@@ -41,22 +38,19 @@ def page(
         "colours": [_web_colour(class_id) for class_id in range(len(names))],
         "annotated": annotated,
     }
-    environment = Environment(
-        loader=PackageLoader("entrypoint.results.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = _source("report.css")
-    script = _source("gallery.js") + _source("detail.js")
-    text = environment.get_template("report.html").render(
-        policy=_policy(script, style),
-        style=style,
-        script=script,
-        data=_packed(gallery),
-        thumbnails=_lines(collected.shown_files, thumbnail),
-        **_words(status, collected, names),
+    style = source("report.css")
+    script = source("gallery.js") + source("detail.js")
+    text = (
+        environment()
+        .get_template("report.html")
+        .render(
+            policy=policy(script, style),
+            style=style,
+            script=script,
+            data=_packed(gallery),
+            thumbnails=_lines(collected.shown_files, thumbnail),
+            **_words(status, collected, names),
+        )
     )
     return text.encode("utf-8", "backslashreplace")
 
@@ -136,23 +130,6 @@ def _throughput(series: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "most": f"{most:,.1f}",
         "summary": f"at most {most:,.1f}, on average {sum(rates) / len(rates):,.1f}",
     }
-
-
-def _policy(script: str, style: str) -> str:
-    """The page runs this script alone and loads nothing but pictures and videos beside it."""
-    own_script, own_style = (f"'sha256-{_digest(text)}'" for text in (script, style))
-    return (
-        f"default-src 'none'; script-src {own_script}; style-src {own_style}; img-src 'self' data:; media-src 'self'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _source(name: str) -> str:
-    return files("entrypoint.results.report").joinpath("templates", name).read_text("utf-8")
 
 
 def _packed(value: object) -> str:
