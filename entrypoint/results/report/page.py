@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from entrypoint.results.draw import colour
+from entrypoint.results.palettes import colour
 from entrypoint.results.report.advice import advice_on
 from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.templating import environment, policy, source

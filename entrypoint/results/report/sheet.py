@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.results.draw import colour
+from entrypoint.results.palettes import colour
 from entrypoint.results.report.thumbnails import SIDE
 from entrypoint.values import Detection
 
