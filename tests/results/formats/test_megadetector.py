@@ -1,5 +1,6 @@
 """megadetector.json: its layout by the rules of its validator, its numbers by those of its own runner."""
 
+import gzip
 import json
 import math
 from pathlib import Path
@@ -77,3 +78,26 @@ def test_boxes_are_the_runners_to_the_last_digit(data: st.DataObject) -> None:
     ours = as_megadetector(Detection("animal", 0, 0.5, box), width, height)["bbox"]
     assert ours == runner(box, width, height)
     assert np.isfinite(ours).all()
+
+
+def test_numbers_are_those_of_megadetectors_own_runner(tmp_path: Path, data: Path, yolo_bac: Any) -> None:
+    """Its package has looked at the photographs once, with the same weights."""
+    theirs = json.loads(gzip.decompress(Path(__file__).with_name("megadetector_runner.json.gz").read_bytes()))
+    options = ("--conf-thres", 0.005, "--max-det", 300, "--nosave", "--project", tmp_path)
+    ended = yolo_bac("--weights", data / "weights" / "yolov5n-coco.pt", "--source", data / "images", *options)
+    assert ended.code == 0, ended.stderr
+    for plain in json.loads((tmp_path / "exp" / "predictions.json").read_bytes())["images"]:
+        record = Record.from_json(plain)
+        expected = sorted(theirs[record.file], key=lambda row: (-row[1], row[0], row[2:]))
+        ours = sorted(
+            ([found.class_id, shown["conf"], *shown["bbox"]] for found, shown in _shown(record)),
+            key=lambda row: (-row[1], row[0], row[2:]),
+        )
+        pixel = 1 / min(record.width or 1, record.height or 1) + 1e-4
+        assert [row[0] for row in ours] == [row[0] for row in expected]
+        assert np.allclose([row[1] for row in ours], [row[1] for row in expected], atol=0.001)
+        assert np.allclose([row[2:] for row in ours], [row[2:] for row in expected], atol=pixel)
+
+
+def _shown(record: Record) -> list[tuple[Detection, Any]]:
+    return [(found, as_megadetector(found, record.width or 1, record.height or 1)) for found in record.detections or ()]
