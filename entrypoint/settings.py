@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from entrypoint import parse
 from entrypoint.log import LogFormat
-from entrypoint.option import MERGE, RUN, declared, option
+from entrypoint.option import COMPARE, CONVERT, EVALUATE, MERGE, RUN, declared, option
 from entrypoint.shard import Shard
 
 INPUTS = Path("/inputs")
@@ -16,6 +16,8 @@ BAKED_WEIGHTS = Path("/opt/yolo-bac/weights")
 
 Engine = Literal["auto", "torch", "onnx"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
+Palette = Literal["bright", "safe"]
+PALETTES: tuple[Palette, ...] = get_args(Palette)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +149,24 @@ class Settings:
         metavar="NAME ...",
         default_text="what is written by default",
         is_list=True,
+        adds_up=True,
         decides=True,
+        commands=(RUN, CONVERT),
         help="Also write the results in the formats of these names; `no-NAME` leaves one out that is written by "
         "default. docs/formats.md lists them.",
+    )
+    image_url: str = option(
+        "/data/local-files/?d=",
+        metavar="URL",
+        decides=True,
+        commands=(RUN, CONVERT),
+        help="With --format labelstudio: what stands before the path of an image in the address that Label Studio "
+        "loads it from.",
+    )
+    report: bool = option(
+        True,
+        decides=True,
+        help="Write index.html, a report to look at in a browser, and sheet.jpg, a sheet of small images.",
     )
     quality: int = option(
         95,
@@ -178,6 +195,11 @@ class Settings:
         detect_py=True,
         help="Draw the boxes in annotated images without confidences.",
     )
+    palette: Palette = option(
+        "bright",
+        decides=True,
+        help="The colours of classes in annotated images: safe is told apart with every kind of colour vision.",
+    )
     accept_damaged: bool = option(
         False,
         decides=True,
@@ -189,7 +211,7 @@ class Settings:
         parse=parse.folder,
         metavar="PATH",
         detect_py=True,
-        commands=(RUN, MERGE),
+        commands=(RUN, MERGE, CONVERT),
         help="The folder that holds all runs.",
     )
     name: str = option(
@@ -197,8 +219,8 @@ class Settings:
         parse=parse.name_below,
         metavar="NAME",
         detect_py=True,
-        commands=(RUN, MERGE),
-        default_of={MERGE: "merged"},
+        commands=(RUN, MERGE, CONVERT),
+        default_of={MERGE: "merged", CONVERT: "converted"},
         help="The folder below PROJECT that this run writes to. When it is taken, a number is added: NAME2, NAME3, …",
     )
     exist_ok: bool = option(
@@ -250,6 +272,6 @@ class CommandSettings:
     )
     log_format: LogFormat = option(
         "text",
-        commands=(RUN, MERGE),
+        commands=(RUN, MERGE, EVALUATE, COMPARE, CONVERT),
         help="How the lines on stderr are written: as text, or each as a JSON object.",
     )

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from entrypoint.results.labels import Label, Text, place_labels, usual_place
 from entrypoint.results.lettering import drawable
-from entrypoint.results.palettes import Colour, Palette, colour
+from entrypoint.results.palettes import Colour, colour
+from entrypoint.settings import Palette
 from entrypoint.values import Detections
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -2,11 +2,10 @@
 
 import colorsys
 from functools import cache
-from typing import Literal, get_args
+
+from entrypoint.settings import Palette
 
 Colour = tuple[int, int, int]
-Palette = Literal["bright", "safe"]
-PALETTES: tuple[Palette, ...] = get_args(Palette)
 
 _HUE_STEP = 0.618034  # the golden ratio: neighbouring classes get distant hues, however many there are
 # Of Okabe and Ito: told apart with every kind of colour vision. After eight classes they begin anew.

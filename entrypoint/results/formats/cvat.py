@@ -2,33 +2,33 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import count
+from typing import IO
 
-from entrypoint.results.formats.stills import Labelled, StillsWriter
+from entrypoint.results.formats.stills import Labelled, StillsFormat
 from entrypoint.results.formats.xmltext import xml_attribute, xml_text
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection
 
 
-class CvatWriter(StillsWriter):
+class Cvat(StillsFormat):
     """Each box has its confidence as the attribute `score`, which the labels of the file declare."""
 
-    name, level, default = "cvat", "run", False
-    help = "Also write cvat/annotations.xml, as CVAT takes it for images."
-    leaves = ("cvat",)
+    name = "cvat"
+    help = "cvat/annotations.xml, as CVAT takes it for images."
+    files = ("cvat/annotations.xml",)
 
     @contextmanager
-    def writing(self, info: dict[str, Any]) -> Iterator[Callable[[Labelled], None]]:
-        with self.folder.open(self.folder.path / "cvat" / "annotations.xml") as file:
-            file.write(_head(self.names).encode())
-            number = 0
+    def writing_stills(self, files: Sequence[IO[bytes]], status: RunStatus) -> Iterator[Callable[[Labelled], None]]:
+        (file,) = files
+        file.write(_head(self.names).encode())
+        numbers = count()
 
-            def write(still: Labelled) -> None:
-                nonlocal number
-                file.write(_image(number, still).encode())
-                number += 1
+        def write(still: Labelled) -> None:
+            file.write(_image(next(numbers), still).encode())
 
-            yield write
-            file.write(b"</annotations>\n")
+        yield write
+        file.write(b"</annotations>\n")
 
 
 def _head(names: Sequence[str]) -> str:

@@ -1,33 +1,33 @@
 """detections.jsonl and images.jsonl: a JSON object on each line, for tools that read line by line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO
 
-from entrypoint.results.formats.base import RunWriter
+from entrypoint.results.formats.base import RunFilesFormat
 from entrypoint.results.formats.tables import DETECTION_COLUMNS, IMAGE_COLUMNS, detection_rows, image_row
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Record, compact
 
 
-class JsonLinesWriter(RunWriter):
+class JsonLines(RunFilesFormat):
     """The columns of `tables`; `frame` and `time` stand in the lines of videos only."""
 
-    name, level, default = "jsonl", "run", False
-    help = "Also write detections.jsonl and images.jsonl: a JSON object on each line."
-    leaves = ("detections.jsonl", "images.jsonl")
+    name = "jsonl"
+    help = "detections.jsonl and images.jsonl: a JSON object on each line."
+    files = ("detections.jsonl", "images.jsonl")
 
     @contextmanager
-    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
-        with (
-            self.folder.open(self.folder.path / "detections.jsonl") as detections,
-            self.folder.open(self.folder.path / "images.jsonl") as images,
-        ):
+    def writing_all(
+        self, files: Sequence[IO[bytes]], status: RunStatus, folder: RunFolder
+    ) -> Iterator[Callable[[Record], None]]:
+        detections, images = files
 
-            def take(record: Record) -> None:
-                for row in detection_rows(record):
-                    # A still's last two columns are None: zip stops before them.
-                    columns = DETECTION_COLUMNS if row[-2] is not None else DETECTION_COLUMNS[:-2]
-                    detections.write(compact(dict(zip(columns, row, strict=False))) + b"\n")
-                images.write(compact(dict(zip(IMAGE_COLUMNS, image_row(record), strict=True))) + b"\n")
+        def take(record: Record) -> None:
+            for row in detection_rows(record):
+                columns = DETECTION_COLUMNS if row[-2] is not None else DETECTION_COLUMNS[:-2]
+                detections.write(compact(dict(zip(columns, row, strict=False))) + b"\n")
+            images.write(compact(dict(zip(IMAGE_COLUMNS, image_row(record), strict=True))) + b"\n")
 
-            yield take
+        yield take

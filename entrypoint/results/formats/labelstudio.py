@@ -3,44 +3,40 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from entrypoint.results.formats.base import JsonArray
-from entrypoint.results.formats.stills import Labelled, StillsWriter
+from entrypoint.results.formats.stills import Labelled, StillsFormat
 from entrypoint.results.formats.xmltext import xml_attribute
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection
 
-LOCAL_FILES = "/data/local-files/?d="
-"""Where Label Studio finds files of its own machine, below the folder that its local storage names."""
 
-
-class LabelStudioWriter(StillsWriter):
+class LabelStudio(StillsFormat):
     """tasks.json to import, after label_config.xml has been pasted as the project's interface.
 
-    The address of an image is `url_prefix` and its percent-encoded path. Boxes are in percent of the image.
+    The address of an image is --image-url and its percent-encoded path. Boxes are in percent of the image.
     """
 
-    name, level, default = "labelstudio", "run", False
-    help = "Also write labelstudio/: tasks.json with predictions, and label_config.xml, the interface they fit."
-    leaves = ("labelstudio",)
-    url_prefix = LOCAL_FILES
+    name = "labelstudio"
+    help = "labelstudio/: tasks.json with predictions, and label_config.xml, the interface they fit."
+    files = ("labelstudio/tasks.json", "labelstudio/label_config.xml")
 
     @contextmanager
-    def writing(self, info: dict[str, Any]) -> Iterator[Callable[[Labelled], None]]:
-        model = PurePath(info.get("weights_file", "yolo-bac")).name
-        where = self.folder.path / "labelstudio"
-        with self.folder.open(where / "tasks.json") as file:
-            file.write(b"[")
-            tasks = JsonArray(file)
+    def writing_stills(self, files: Sequence[IO[bytes]], status: RunStatus) -> Iterator[Callable[[Labelled], None]]:
+        file, interface = files
+        interface.write(_interface(self.names).encode())
+        model = PurePath((status.weights or {}).get("file", "")).name
+        file.write(b"[")
+        tasks = JsonArray(file)
 
-            def write(still: Labelled) -> None:
-                image = {"image": self.url_prefix + quote(still.file)}
-                tasks.add([{"data": image, "predictions": [_prediction(still, model)]}])
+        def write(still: Labelled) -> None:
+            image = {"image": self.settings.image_url + quote(still.file)}
+            tasks.add([{"data": image, "predictions": [_prediction(still, model)]}])
 
-            yield write
-            file.write(b"\n]\n")
-        self.folder.write(where / "label_config.xml", _interface(self.names).encode())
+        yield write
+        file.write(b"\n]\n")
 
 
 def _prediction(still: Labelled, model: str) -> dict[str, Any]:

@@ -4,12 +4,14 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from entrypoint.results.formats.base import RunWriter
+from entrypoint.results.formats.base import RunFilesFormat
 from entrypoint.results.formats.tables import Value, detection_rows, image_row
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Record
 
 if TYPE_CHECKING:
@@ -43,21 +45,18 @@ _IMAGES = {
 }
 
 
-class ParquetWriter(RunWriter):
+class Parquet(RunFilesFormat):
     """Compressed by Zstandard, in row groups of about 100,000; the memory it takes does not grow with the rows."""
 
-    name, level, default = "parquet", "run", False
-    help = "Also write detections.parquet and images.parquet, for DuckDB, polars or pandas."
-    leaves = ("detections.parquet", "images.parquet")
+    name = "parquet"
+    help = "detections.parquet and images.parquet: the tables by columns, for DuckDB, polars or pandas."
+    files = ("detections.parquet", "images.parquet")
 
     @contextmanager
-    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
-        with (
-            self.folder.open(self.folder.path / "detections.parquet") as first,
-            self.folder.open(self.folder.path / "images.parquet") as second,
-            _columns(first, _DETECTIONS) as add_detection,
-            _columns(second, _IMAGES) as add_image,
-        ):
+    def writing_all(
+        self, files: Sequence[IO[bytes]], status: RunStatus, folder: RunFolder
+    ) -> Iterator[Callable[[Record], None]]:
+        with _columns(files[0], _DETECTIONS) as add_detection, _columns(files[1], _IMAGES) as add_image:
 
             def take(record: Record) -> None:
                 for row in detection_rows(record):

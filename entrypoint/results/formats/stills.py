@@ -4,13 +4,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import IO, ClassVar, Self
 
 import numpy as np
 
 from entrypoint.errors import UsageError
 from entrypoint.log import LOG
-from entrypoint.results.formats.base import RunWriter
+from entrypoint.results.formats.base import Leave, MediumFormat, RunFilesFormat
+from entrypoint.results.paths import result_path
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection, Record
 
 
@@ -30,37 +33,80 @@ class Labelled:
             return None
         return cls(record.file, record.width, record.height, record.detections)
 
+    @property
+    def is_still(self) -> bool:
+        """Whether it is no video."""
+        return all(found.frame is None for found in self.detections)
 
-class StillsWriter(RunWriter):
+
+class StillsFormat(RunFilesFormat):
     """A dataset of stills.
 
     Inputs that failed are left out, for they have no size. Videos are left out too, and that is logged.
     """
 
-    name: ClassVar[str]
-
     @contextmanager
-    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
+    def writing_all(
+        self, files: Sequence[IO[bytes]], status: RunStatus, folder: RunFolder
+    ) -> Iterator[Callable[[Record], None]]:
         videos = 0
-        with self.writing(info) as write:
+        with self.writing_stills(files, status) as write:
 
             def take(record: Record) -> None:
                 nonlocal videos
                 labelled = Labelled.of(record)
                 if labelled is None:
                     return
-                if any(found.frame is not None for found in labelled.detections):
-                    videos += 1
-                else:
+                if labelled.is_still:
                     write(labelled)
+                else:
+                    videos += 1
 
             yield take
         if videos:
             LOG.warning("%s is a format for stills: %d video%s left out", self.name, videos, "s" * (videos != 1))
 
     @abstractmethod
-    def writing(self, info: dict[str, Any]) -> AbstractContextManager[Callable[[Labelled], None]]:
-        """For the time of the block, what writes each still, sorted by file. Raises OutputError."""
+    def writing_stills(
+        self, files: Sequence[IO[bytes]], status: RunStatus
+    ) -> AbstractContextManager[Callable[[Labelled], None]]:
+        """For the time of the block, what takes each still, sorted by file; then all is in `files`."""
+
+
+class LabelFilesFormat(MediumFormat, StillsFormat):
+    """A dataset with a label file for each still, named as the image without its suffix, and some files beside."""
+
+    level = "medium"  # type: ignore[assignment]  # and the files beside, of the run
+    suffix: ClassVar[str]
+
+    @classmethod
+    def suffixes(cls, file: str) -> Sequence[str]:
+        return (cls.suffix,)
+
+    @classmethod
+    def places(cls, record: Record) -> Iterator[str]:
+        yield result_path(cls.folder, cls.stem(record.file), cls.suffix)
+
+    @classmethod
+    def is_in_the_way(cls, file: str, other: str) -> bool:
+        return False  # `expect` has seen to that
+
+    def expect(self, files: Sequence[str]) -> None:
+        refuse_same_names(self.name, files, self.stem)
+
+    def write(self, record: Record, line: bytes, leave: Leave) -> None:
+        labelled = Labelled.of(record)
+        if labelled is not None and labelled.is_still:
+            leave(result_path(self.folder, self.stem(record.file), self.suffix), self.labels(labelled).encode())
+
+    @staticmethod
+    @abstractmethod
+    def stem(file: str) -> str:
+        """The name of an input's label file without the suffix."""
+
+    @abstractmethod
+    def labels(self, still: Labelled) -> str:
+        """What stands in the label file of a still."""
 
 
 def without_suffix(file: str) -> str:

@@ -2,43 +2,43 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO
 
-from entrypoint.results.formats.stills import Labelled, StillsWriter, flattened, refuse_same_names
+from entrypoint.results.formats.stills import LabelFilesFormat, Labelled, flattened
 from entrypoint.results.formats.xmltext import xml_text
-from entrypoint.values import Detection
+from entrypoint.results.runstatus import RunStatus
+from entrypoint.values import Detection, Record
 
 
-class VocWriter(StillsWriter):
+class Voc(LabelFilesFormat):
     """Annotations/<name>.xml, ImageSets/Main/default.txt and labelmap.txt.
 
     The readers look into one folder only, so `a/x.jpg` becomes `a__x.xml`; <filename> has the whole path. Boxes are in
     pixels and not rounded. Confidences have no place in this format.
     """
 
-    name, level, default = "voc", "run", False
-    help = "Also write voc/, a Pascal VOC dataset: an XML file for each image. It has no confidences."
-    leaves = ("voc",)
+    name = "voc"
+    help = "voc/, a Pascal VOC dataset: an XML file for each image. It has no confidences."
+    folder = "voc/Annotations"
+    suffix = ".xml"
+    files = ("voc/ImageSets/Main/default.txt", "voc/labelmap.txt")
+    stem = staticmethod(flattened)
 
-    @classmethod
-    def check(cls, files: Sequence[str]) -> None:
-        """Raises UsageError when two files would share their labels."""
-        refuse_same_names(cls.name, files, flattened)
+    def labels(self, still: Labelled) -> str:
+        return _annotation(still)
 
     @contextmanager
-    def writing(self, info: dict[str, Any]) -> Iterator[Callable[[Labelled], None]]:
-        with self.folder.open(self.folder.path / "voc" / "ImageSets" / "Main" / "default.txt") as members:
-
-            def write(still: Labelled) -> None:
-                path = self.folder.file("voc/Annotations", flattened(still.file), ".xml")
-                self.folder.write(path, _annotation(still).encode())
-                members.write(path.name.removesuffix(".xml").encode() + b"\n")
-
-            yield write
+    def writing_stills(self, files: Sequence[IO[bytes]], status: RunStatus) -> Iterator[Callable[[Labelled], None]]:
+        members, labels = files
         colours_and_parts = ":::"  # none
-        names = dict.fromkeys(" ".join(name.split()) for name in self.names)
-        labels = "".join(f"{name}{colours_and_parts}\n" for name in names)
-        self.folder.write(self.folder.path / "voc" / "labelmap.txt", labels.encode())
+        for name in dict.fromkeys(" ".join(name.split()) for name in self.names):
+            labels.write(f"{name}{colours_and_parts}\n".encode())
+
+        def write(still: Labelled) -> None:
+            (path,) = self.places(Record(still.file, None, None, None))
+            members.write(path.rpartition("/")[2].removesuffix(self.suffix).encode() + b"\n")
+
+        yield write
 
 
 def _annotation(still: Labelled) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO
 
-from entrypoint.results.formats.stills import Labelled, StillsWriter, refuse_same_names, without_suffix
+from entrypoint.results.formats.stills import LabelFilesFormat, Labelled, without_suffix
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection
 
 
-class YoloWriter(StillsWriter):
+class Yolo(LabelFilesFormat):
     """labels/<path without suffix>.txt, data.yaml and classes.txt.
 
     A line is class, x and y of the centre, width and height as fractions of the image. An image in which nothing was
@@ -16,26 +17,22 @@ class YoloWriter(StillsWriter):
     two images may differ in nothing else, and so these tools do not find them.
     """
 
-    name, level, default = "yolo", "run", False
-    help = "Also write yolo/, a dataset for ultralytics and YOLOv5: labels, data.yaml, classes.txt."
-    leaves = ("yolo",)
+    name = "yolo"
+    help = "yolo/, a dataset for ultralytics and YOLOv5: labels, data.yaml, classes.txt."
+    folder = "yolo/labels"
+    suffix = ".txt"
+    files = ("yolo/data.yaml", "yolo/classes.txt")
+    stem = staticmethod(without_suffix)
 
-    @classmethod
-    def check(cls, files: Sequence[str]) -> None:
-        """Raises UsageError when two files would share their labels."""
-        refuse_same_names(cls.name, files, without_suffix)
+    def labels(self, still: Labelled) -> str:
+        return "".join(_line(found, still.width, still.height) for found in still.detections)
 
     @contextmanager
-    def writing(self, info: dict[str, Any]) -> Iterator[Callable[[Labelled], None]]:
-        def write(still: Labelled) -> None:
-            lines = [_line(found, still.width, still.height) for found in still.detections]
-            path = self.folder.file("yolo/labels", without_suffix(still.file), ".txt")
-            self.folder.write(path, "".join(lines).encode())
-
-        yield write
-        self.folder.write(self.folder.path / "yolo" / "data.yaml", described(self.names).encode())
-        classes = "".join(" ".join(name.splitlines()) + "\n" for name in self.names)
-        self.folder.write(self.folder.path / "yolo" / "classes.txt", classes.encode())
+    def writing_stills(self, files: Sequence[IO[bytes]], status: RunStatus) -> Iterator[Callable[[Labelled], None]]:
+        description, classes = files
+        description.write(described(self.names).encode())
+        classes.write("".join(" ".join(name.splitlines()) + "\n" for name in self.names).encode())
+        yield lambda still: None
 
 
 def _line(found: Detection, width: int, height: int) -> str:

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ Bar = tuple[str, str, int]
 
 
 @dataclass(slots=True)
-class _Shown:
+class Shown:
     """An input in the gallery: `boxes` are class, confidence in thousandths, and x1, y1, x2, y2 in whole pixels."""
 
     file: str
@@ -33,11 +33,17 @@ class _Shown:
     failure: Failure | None
 
     @classmethod
-    def of(cls, record: Record) -> "_Shown":
+    def of(cls, record: Record) -> "Shown":
         found = record.detections or ()
         boxes = array("i", (number for one in found for number in _numbers(one)))
         times = array("d", (one.time or 0.0 for one in found)) if any(one.frame is not None for one in found) else None
         return cls(record.file, record.width or 0, record.height or 0, boxes, times, record.failure)
+
+    def corners(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """The class of each box, and x1, y1, x2, y2."""
+        for start in range(0, len(self.boxes), _NUMBERS_A_BOX):
+            class_id, _, x1, y1, x2, y2 = self.boxes[start : start + _NUMBERS_A_BOX]
+            yield class_id, x1, y1, x2, y2
 
     def to_json(self, most_boxes: int) -> dict[str, Any]:
         """With short keys, for there may be many of these; what is not there has no key."""
@@ -66,8 +72,8 @@ class Collected:
     by_objects: Counter[int] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     _every: int = 1
-    _shown: list[tuple[int, _Shown]] = field(default_factory=list)
-    _failed: list[tuple[int, _Shown]] = field(default_factory=list)
+    _shown: list[tuple[int, Shown]] = field(default_factory=list)
+    _failed: list[tuple[int, Shown]] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Take the next record, in the order of files."""
@@ -75,7 +81,7 @@ class Collected:
         if record.failure is not None:
             self.failures[record.failure.kind] += 1
             if len(self._failed) < _MOST_FAILED:
-                self._failed.append((place, _Shown.of(record)))
+                self._failed.append((place, Shown.of(record)))
             return
         found = record.detections or ()
         self.detections += len(found)
@@ -84,13 +90,18 @@ class Collected:
             self.by_class[one.class_id] += 1
             self.by_confidence[min(int(one.confidence * _BINS), _BINS - 1)] += 1
         if place % self._every == 0:
-            self._shown.append((place, _Shown.of(record)))
+            self._shown.append((place, Shown.of(record)))
             self._thin_out()
 
     def _thin_out(self) -> None:
         if len(self._shown) > MOST_SHOWN:
             self._every *= 2
             self._shown = [(place, shown) for place, shown in self._shown if place % self._every == 0]
+
+    @property
+    def looked_at(self) -> list[Shown]:
+        """The inputs in the gallery that did not fail, in its order."""
+        return [shown for _, shown in self._shown]
 
     @property
     def shown_files(self) -> list[str]:
@@ -125,7 +136,7 @@ class Collected:
                 image["l"] = links[image["f"]]
         return {"classes": list(names), "images": images}
 
-    def _ordered(self) -> list[tuple[int, _Shown]]:
+    def _ordered(self) -> list[tuple[int, Shown]]:
         return sorted(self._shown + self._failed, key=lambda pair: pair[0])
 
 

@@ -10,6 +10,7 @@ from entrypoint.results.palettes import colour
 from entrypoint.results.report.advice import advice_on
 from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.templating import environment, policy, source
+from entrypoint.results.runstatus import RunStatus
 
 _MOST_CLASSES = 16
 # Of pictures in one page, before base64 makes a third more of them.
@@ -19,7 +20,7 @@ Row = tuple[str, Any]
 
 
 def page(
-    status: Mapping[str, Any],
+    status: RunStatus,
     collected: Collected,
     names: Sequence[str],
     *,
@@ -29,8 +30,9 @@ def page(
 ) -> bytes:
     """The whole page.
 
-    `status` is what status.json says. `thumbnail` gives an input's picture, a JPEG; as many are embedded as the page
-    has room for. `annotated` tells whether the run has left images, at images/<file> or where `links` says.
+    `status` is what is known of the run when all its inputs have their records. `thumbnail` gives an input's picture,
+    a JPEG; as many are embedded as the page has room for. `annotated` tells whether the run has left images, at
+    images/<file> or where `links` says.
     """
     gallery = {
         **collected.gallery(names, links),
@@ -55,13 +57,13 @@ def page(
     return text.encode("utf-8", "backslashreplace")
 
 
-def _words(status: Mapping[str, Any], collected: Collected, names: Sequence[str]) -> dict[str, Any]:
+def _words(status: RunStatus, collected: Collected, names: Sequence[str]) -> dict[str, Any]:
     """What the page says outside the gallery."""
     failed, shown = collected.failures.total(), len(collected.shown_files)
     return {
-        "title": f"yolo-bac: {status['message']}",
-        "status": status,
-        "state": "good" if status.get("exit_code") == 0 else "bad",
+        "title": f"yolo-bac: {status.message}",
+        "verdict": status.message,
+        "state": "good" if status.exit_code == 0 else "bad",
         "collected": collected,
         "counts": _counts(status, collected),
         "facts": _facts(status),
@@ -69,16 +71,16 @@ def _words(status: Mapping[str, Any], collected: Collected, names: Sequence[str]
         "classes": _classes(collected, names),
         "confidences": collected.confidence_bars,
         "objects": collected.object_bars,
-        "throughput": _throughput(status.get("throughput")),
+        "throughput": _throughput(status.throughput),
         "sampled": f"{shown:,} of {collected.inputs:,} inputs, evenly spread; the charts count all."
         if shown < collected.inputs
         else "",
-        "footer": f"Made by yolo-bac {status.get('versions', {}).get('yolo-bac', '')}; the numbers are in "
+        "footer": f"Made by yolo-bac {status.versions.get('yolo-bac', '')}; the numbers are in "
         f"predictions.json.{f' {failed:,} inputs failed: status.json counts them by kind.' if failed else ''}",
     }
 
 
-def _counts(status: Mapping[str, Any], collected: Collected) -> list[Row]:
+def _counts(status: RunStatus, collected: Collected) -> list[Row]:
     looked, failed = collected.by_objects.total(), collected.failures.total()
     rows: list[Row] = [
         ("Inputs", f"{collected.inputs:,}"),
@@ -87,20 +89,21 @@ def _counts(status: Mapping[str, Any], collected: Collected) -> list[Row]:
         ("Failed", f"{failed:,}"),
         ("Detections", f"{collected.detections:,}"),
     ]
-    seconds = status.get("seconds")
-    return [*rows, ("Seconds", f"{seconds:,.1f}")] if seconds else rows
+    if status.throughput:
+        rows.append(("Seconds", f"{status.throughput['seconds'] * len(status.throughput['done']):,.1f}"))
+    return rows
 
 
-def _facts(status: Mapping[str, Any]) -> list[Row]:
-    weights = status.get("weights", {})
+def _facts(status: RunStatus) -> list[Row]:
+    weights = status.weights or {}
     rows: list[Row] = [
         ("Weights", weights.get("file")),
         ("sha256 of the weights", weights.get("sha256")),
-        ("Source", status.get("source")),
-        ("Device", status.get("device")),
-        ("Engine", status.get("engine")),
-        ("Started", status.get("started")),
-        *status.get("settings", {}).items(),
+        ("Source", status.source),
+        ("Device", status.device),
+        ("Engine", status.engine),
+        ("Started", status.started),
+        *status.settings.items(),
     ]
     return [(label, _plain(value)) for label, value in rows if value not in (None, "", [])]
 

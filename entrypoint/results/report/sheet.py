@@ -1,6 +1,6 @@
 """sheet.jpg: many pictures in one, with their boxes, for terminals and chats."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.results.palettes import colour
-from entrypoint.results.report.thumbnails import SIDE
-from entrypoint.values import Detection
+from entrypoint.results.report.collect import Shown
+from entrypoint.results.report.thumbnails import SHEET, SIDE
 
 _COLUMNS, _GAP = 8, 4
 _GROUND = 24
@@ -18,19 +18,26 @@ _QUALITY = 80
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One of the pictures: `image` HWC uint8 BGR, at most SIDE wide and high, and the size its boxes refer to."""
+    """One of the pictures: `image` HWC uint8 BGR, at most SIDE wide and high, and the input it is of."""
 
     image: NDArray[np.uint8]
-    width: int
-    height: int
-    detections: tuple[Detection, ...]
+    shown: Shown
 
 
-def contact_sheet(tiles: Sequence[Tile]) -> bytes | None:
-    """The tiles in rows, as the bytes of a JPEG; None without any."""
-    if not tiles:
-        return None
-    columns = min(_COLUMNS, len(tiles))
+def tiles_of(inputs: Sequence[Shown], picture: Callable[[str], bytes | None]) -> list[Tile]:
+    """Up to SHEET of the inputs that have a picture, a JPEG, evenly spread."""
+    pictured = [(shown, data) for shown in inputs if (data := picture(shown.file))]
+    tiles = []
+    for shown, data in pictured[:: -(-len(pictured) // SHEET) or 1]:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if image is not None:
+            tiles.append(Tile(np.asarray(image, np.uint8), shown))
+    return tiles
+
+
+def contact_sheet(tiles: Sequence[Tile]) -> bytes:
+    """The tiles in rows, as the bytes of a JPEG; an empty one without any."""
+    columns = min(_COLUMNS, len(tiles)) or 1
     rows = -(-len(tiles) // columns)
     step = SIDE + _GAP
     sheet = np.full((rows * step + _GAP, columns * step + _GAP, 3), _GROUND, np.uint8)
@@ -45,9 +52,8 @@ def contact_sheet(tiles: Sequence[Tile]) -> bytes | None:
 
 def _with_boxes(tile: Tile) -> NDArray[np.uint8]:
     picture = np.ascontiguousarray(tile.image[:SIDE, :SIDE])
-    across, down = tile.image.shape[1] / tile.width, tile.image.shape[0] / tile.height
-    for found in reversed(tile.detections):
-        x1, y1, x2, y2 = found.box
+    across, down = picture.shape[1] / tile.shown.width, picture.shape[0] / tile.shown.height
+    for class_id, x1, y1, x2, y2 in reversed(list(tile.shown.corners())):
         corners = (round(x1 * across), round(y1 * down)), (round(x2 * across), round(y2 * down))
-        cv2.rectangle(picture, *corners, colour(found.class_id), 1)
+        cv2.rectangle(picture, *corners, colour(class_id), 1)
     return picture

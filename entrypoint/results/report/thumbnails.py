@@ -10,8 +10,6 @@ SIDE = 160
 """The longer side of a picture, in pixels."""
 STRIP = 8
 """Frames of a video that stand side by side in its picture."""
-EMBEDDED = 2_000
-"""Of a run with more inputs than this, only the contact sheet's have pictures."""
 SHEET = 48
 """Inputs on the contact sheet."""
 
@@ -19,14 +17,9 @@ SHEET = 48
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 60, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
 
 
-def is_pictured(index: int, count: int) -> bool:
-    """Whether the input with that index, of `count`, gets a picture."""
-    return count <= EMBEDDED or index in sheet_places(count)
-
-
 def sheet_places(count: int) -> range:
-    """The indices of the inputs on the contact sheet, evenly spread."""
-    return range(0, count, max(1, math.ceil(count / SHEET)))
+    """The indices of the inputs on the contact sheet of so many, evenly spread; the gallery has them all."""
+    return range(0, count, 1 << max(0, math.ceil(math.log2(count / SHEET))))
 
 
 def shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -36,6 +29,8 @@ def shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if scale >= 1:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    step = max(1, int(0.5 / scale))
+    image = image[::step, ::step]  # at least twice as large as the picture: what is left out could not be seen
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -1,5 +1,6 @@
 """yolo, voc, cvat, labelstudio and coco-results: read back by the tools that people load them into."""
 
+import io
 import json
 import subprocess
 import sys
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 from entrypoint.errors import UsageError
-from entrypoint.results.formats.coco import CocoWriter
-from entrypoint.results.formats.cocoresults import CocoResultsWriter
-from entrypoint.results.formats.cvat import CvatWriter
-from entrypoint.results.formats.labelstudio import LabelStudioWriter
-from entrypoint.results.formats.voc import VocWriter
-from entrypoint.results.formats.yolo import YoloWriter, described
+from entrypoint.results.formats.coco_json import CocoJson
+from entrypoint.results.formats.coco_results import CocoResults
+from entrypoint.results.formats.cvat import Cvat
+from entrypoint.results.formats.labelstudio import LabelStudio
+from entrypoint.results.formats.voc import Voc
+from entrypoint.results.formats.yolo import Yolo, described
+from entrypoint.settings import Settings
 from tests.results.formats.tree import NAMES, RECORDS, VIDEO, Box, boxes, write
 
 Found = dict[str, list[tuple[str, Box]]]
@@ -59,11 +61,11 @@ def assert_same(theirs: Found, tolerance: float) -> None:
 
 
 def test_panlabel_reads_voc(tmp_path: Path) -> None:
-    assert_same(by_panlabel(write(VocWriter, tmp_path) / "voc", "voc"), 1e-9)
+    assert_same(by_panlabel(write(Voc, tmp_path) / "voc", "voc"), 1e-9)
 
 
 def test_voc_has_what_datumaro_asks_for(tmp_path: Path) -> None:
-    voc = write(VocWriter, tmp_path) / "voc"
+    voc = write(Voc, tmp_path) / "voc"
     members = (voc / "ImageSets" / "Main" / "default.txt").read_text().splitlines()
     assert members == ["a b__x", "a b__ü (1)", "x"]
     assert sorted(path.stem for path in (voc / "Annotations").iterdir()) == sorted(members)
@@ -72,11 +74,11 @@ def test_voc_has_what_datumaro_asks_for(tmp_path: Path) -> None:
 
 
 def test_panlabel_reads_cvat(tmp_path: Path) -> None:
-    assert_same(by_panlabel(write(CvatWriter, tmp_path) / "cvat" / "annotations.xml", "cvat"), 1e-9)
+    assert_same(by_panlabel(write(Cvat, tmp_path) / "cvat" / "annotations.xml", "cvat"), 1e-9)
 
 
 def test_a_score_in_cvat_is_an_attribute_that_the_label_declares(tmp_path: Path) -> None:
-    root = ElementTree.parse(write(CvatWriter, tmp_path) / "cvat" / "annotations.xml").getroot()
+    root = ElementTree.parse(write(Cvat, tmp_path) / "cvat" / "annotations.xml").getroot()
     for label in root.iterfind("meta/task/labels/label"):
         assert [name.text for name in label.iterfind("attributes/attribute/name")] == ["score"]
     scores = [float(str(score.text)) for score in root.iterfind("image/box/attribute[@name='score']")]
@@ -85,7 +87,7 @@ def test_a_score_in_cvat_is_an_attribute_that_the_label_declares(tmp_path: Path)
 
 
 def test_panlabel_reads_label_studio(tmp_path: Path) -> None:
-    run = write(LabelStudioWriter, tmp_path, url_prefix="https://example.org/")
+    run = write(LabelStudio, tmp_path, image_url="https://example.org/")
     tasks = json.loads((run / "labelstudio" / "tasks.json").read_bytes())
     assert [task["data"]["image"] for task in tasks] == [
         "https://example.org/a%20b/x.jpg",
@@ -100,14 +102,14 @@ def test_panlabel_reads_label_studio(tmp_path: Path) -> None:
 
 
 def test_the_labelling_interface_has_every_class_once(tmp_path: Path) -> None:
-    root = ElementTree.parse(write(LabelStudioWriter, tmp_path) / "labelstudio" / "label_config.xml").getroot()
+    root = ElementTree.parse(write(LabelStudio, tmp_path) / "labelstudio" / "label_config.xml").getroot()
     assert [label.get("value") for label in root.iter("Label")] == list(NAMES)
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """The YOLO dataset of the tree, with its images put where data.yaml says."""
-    yolo = write(YoloWriter, tmp_path) / "yolo"
+    yolo = write(Yolo, tmp_path) / "yolo"
     for record in RECORDS:
         path = yolo / "images" / record.file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,24 +150,24 @@ def test_an_image_without_objects_has_an_empty_label_file_and_a_failed_one_has_n
     assert (dataset / "classes.txt").read_text().splitlines() == list(NAMES)
 
 
-@pytest.mark.parametrize("kind", [YoloWriter, VocWriter])
+@pytest.mark.parametrize("kind", [Yolo, Voc])
 @pytest.mark.parametrize("other", ["x.jpeg", "x.png", "x"])
 def test_two_images_that_differ_in_their_suffix_alone_are_refused_beforehand(kind: Any, other: str) -> None:
     with pytest.raises(UsageError, match=r"a/x\.jpg.*share one label file"):
-        kind.check(["a/w.jpg", "a/x.jpg", f"a/{other}", "b/x.jpg"])
-    kind.check(["a/w.jpg", "a/x.jpg", "b/x.jpg", "a/x.y.jpg", ".jpg"])
+        kind(Settings(), NAMES).expect(["a/w.jpg", "a/x.jpg", f"a/{other}", "b/x.jpg"])
+    kind(Settings(), NAMES).expect(["a/w.jpg", "a/x.jpg", "b/x.jpg", "a/x.y.jpg", ".jpg"])
 
 
 def test_flat_names_that_meet_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a__x"):
-        VocWriter.check(["a/x.jpg", "a__x.jpg"])
+        Voc(Settings(), NAMES).expect(["a/x.jpg", "a__x.jpg"])
 
 
 def test_pycocotools_takes_the_results_with_the_ids_of_coco_json(tmp_path: Path, capsys: Any) -> None:
     from pycocotools.coco import COCO  # type: ignore[import-untyped]
 
-    truth = COCO(write(CocoWriter, tmp_path / "truth") / "coco.json")
-    results = truth.loadRes(str(write(CocoResultsWriter, tmp_path / "results") / "coco_results.json"))
+    truth = COCO(write(CocoJson, tmp_path / "truth") / "coco.json")
+    results = truth.loadRes(str(write(CocoResults, tmp_path / "results") / "coco_results.json"))
     theirs: Found = {image["file_name"]: [] for image in truth.imgs.values()}
     for annotation in results.anns.values():
         x, y, width, height = annotation["bbox"]
@@ -176,19 +178,24 @@ def test_pycocotools_takes_the_results_with_the_ids_of_coco_json(tmp_path: Path,
 
 
 def test_coco_results_take_the_ids_of_a_ground_truth(tmp_path: Path) -> None:
-    ids = {"image_ids": {"a b/x.jpg": 777}, "category_ids": {"person": 42}}
-    (only,) = json.loads((write(CocoResultsWriter, tmp_path, **ids) / "coco_results.json").read_bytes())
+    one = CocoResults(Settings(), NAMES)
+    one.image_ids, one.category_ids = {"a b/x.jpg": 777}, {"person": 42}
+    file = io.BytesIO()
+    with one.writing(file, {}, tmp_path) as take:
+        for record in RECORDS:
+            take(record)
+    (only,) = json.loads(file.getvalue())
     assert (only["image_id"], only["category_id"]) == (777, 42)
 
 
-@pytest.mark.parametrize("kind", [YoloWriter, VocWriter, CvatWriter, LabelStudioWriter, CocoResultsWriter])
+@pytest.mark.parametrize("kind", [Yolo, Voc, Cvat, LabelStudio])
 def test_videos_are_left_out_of_formats_for_stills_and_that_is_said(tmp_path: Path, kind: Any, caplog: Any) -> None:
     run = write(kind, tmp_path, VIDEO)
     assert "1 video left out" in caplog.text
     assert not any("clip" in path.read_text() for path in run.rglob("*.*") if path.is_file())
 
 
-@pytest.mark.parametrize("kind", [VocWriter, CvatWriter, LabelStudioWriter])
+@pytest.mark.parametrize("kind", [Voc, Cvat, LabelStudio])
 def test_control_characters_in_names_leave_xml_whole(tmp_path: Path, kind: Any) -> None:
     bad = "a\x01\x1b[31m\ufffe"
     record = RECORDS[0]
@@ -207,6 +214,6 @@ def test_names_from_a_checkpoint_cannot_break_out_of_data_yaml(tmp_path: Path) -
 
 
 def test_nothing_but_plain_names_lies_in_the_folders(tmp_path: Path) -> None:
-    for kind in (YoloWriter, VocWriter, CvatWriter, LabelStudioWriter):
+    for kind in (Yolo, Voc, Cvat, LabelStudio):
         run = write(kind, tmp_path / kind.name)
-        assert [path.name for path in run.iterdir()] == [kind.name]
+        assert {path.name for path in run.iterdir()} == {kind.name, "records.jsonl", "status.json"}

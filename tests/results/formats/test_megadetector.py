@@ -12,14 +12,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.results.formats.megadetector import MegaDetectorWriter, as_megadetector
+from entrypoint.results.formats.megadetector_json import MegaDetectorJson, as_megadetector
 from entrypoint.values import Detection, Failure, Record
 from tests.results.formats.tree import NAMES, RECORDS, VIDEO, write
 
 
 def written(tmp_path: Path, *records: Record) -> Any:
     """megadetector.json of these records."""
-    return json.loads((write(MegaDetectorWriter, tmp_path, *records) / "megadetector.json").read_bytes())
+    return json.loads((write(MegaDetectorJson, tmp_path, *records) / "megadetector.json").read_bytes())
 
 
 def test_the_layout_is_that_of_format_1_6(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from entrypoint.results.formats.coco import CocoWriter
-from entrypoint.results.formats.cvat import CvatWriter
-from entrypoint.results.formats.labelstudio import LabelStudioWriter
-from entrypoint.results.formats.megadetector import MegaDetectorWriter
-from entrypoint.results.formats.voc import VocWriter
+from entrypoint.results.formats.coco_json import CocoJson
+from entrypoint.results.formats.cvat import Cvat
+from entrypoint.results.formats.labelstudio import LabelStudio
+from entrypoint.results.formats.megadetector_json import MegaDetectorJson
+from entrypoint.results.formats.voc import Voc
 from tests.results.formats.tree import RECORDS, VIDEO, boxes, write
 
 Reader = Callable[..., Any]
@@ -65,7 +65,7 @@ def assert_same_boxes(theirs: dict[str, list[list[float]]], tolerance: float) ->
 def test_megadetectors_validator_finds_no_errors(tmp_path: Path, reader: Reader, records: Any) -> None:
     if records[0] is VIDEO:
         pytest.xfail("records of videos have no frame rate yet")
-    path = write(MegaDetectorWriter, tmp_path, *records) / "megadetector.json"
+    path = write(MegaDetectorJson, tmp_path, *records) / "megadetector.json"
     code = """
 from megadetector.postprocessing.validate_batch_results import validate_batch_results
 print(json.dumps(validate_batch_results(path)["validation_results"]))
@@ -76,7 +76,7 @@ print(json.dumps(validate_batch_results(path)["validation_results"]))
 
 
 def test_label_studios_interface_accepts_every_prediction(tmp_path: Path, reader: Reader) -> None:
-    path = write(LabelStudioWriter, tmp_path) / "labelstudio"
+    path = write(LabelStudio, tmp_path) / "labelstudio"
     code = """
 from pathlib import Path
 from label_studio_sdk.label_interface import LabelInterface
@@ -95,14 +95,14 @@ print(json.dumps({{item.id: [[b.x, b.y, b.x + b.w, b.y + b.h] for b in item.anno
 
 
 def test_datumaro_reads_voc(tmp_path: Path, reader: Reader) -> None:
-    voc = write(VocWriter, tmp_path) / "voc"
+    voc = write(Voc, tmp_path) / "voc"
     put_images(voc / "JPEGImages", lambda file: file.replace("/", "__"))
     theirs = reader("datum", DATUMARO.format(format="voc"), voc)
     assert_same_boxes({f"{item.replace('__', '/')}.jpg": found for item, found in theirs.items()}, 0.06)
 
 
 def test_datumaro_reads_cvat(tmp_path: Path, reader: Reader) -> None:
-    cvat = write(CvatWriter, tmp_path) / "cvat"
+    cvat = write(Cvat, tmp_path) / "cvat"
     put_images(cvat / "images")
     theirs = reader("datum", DATUMARO.format(format="cvat"), cvat)
     assert_same_boxes({f"{item}.jpg": found for item, found in theirs.items()}, 0.06)
@@ -118,6 +118,6 @@ print(json.dumps({str(Path(file).relative_to(images)): found.xyxy.tolist() for f
 
 
 def test_supervision_reads_coco(tmp_path: Path, reader: Reader) -> None:
-    run = write(CocoWriter, tmp_path)
+    run = write(CocoJson, tmp_path)
     put_images(run / "images")
     assert_same_boxes(reader("super", SUPERVISION, run), 0.01)

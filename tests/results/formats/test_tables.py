@@ -2,10 +2,11 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import polars
 import pytest
 
 from entrypoint.errors import OutputError
-from entrypoint.results.formats.csvtables import CsvTablesWriter
-from entrypoint.results.formats.jsonl import JsonLinesWriter
-from entrypoint.results.formats.parquet import ParquetWriter
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
+from entrypoint.results.formats import write_run
+from entrypoint.results.formats.csv import Csv
+from entrypoint.results.formats.jsonl import JsonLines
+from entrypoint.results.formats.parquet import Parquet
+from entrypoint.results.runfolder import output_errors
 from entrypoint.settings import Settings
 from entrypoint.values import Record
 from tests.conftest import ROOT
-from tests.results.formats.tree import NAMES, RECORDS, VIDEO, found, write
+from tests.results.formats.tree import NAMES, RECORDS, STATUS, VIDEO, found, write
 
 EXPECTED_DETECTIONS = [
     ("a b/x.jpg", 0, 1, NAMES[1], 0.926123, 0.0, 91.9731, 15.3912, 120.0),
@@ -34,7 +37,7 @@ EXPECTED_IMAGES = [
     ("broken.jpg", None, None, None, "damaged: it ends in the middle\r\nof the <data>"),
     ("x.jpg", 64, 48, 0, None),
 ]
-FORMATS = [(JsonLinesWriter, "jsonl"), (CsvTablesWriter, "csv"), (ParquetWriter, "parquet")]
+FORMATS = [(JsonLines, "jsonl"), (Csv, "csv"), (Parquet, "parquet")]
 
 
 def by_duckdb(path: Path, columns: int) -> list[Any]:
@@ -73,35 +76,36 @@ def test_detections_of_videos_have_their_frame_and_time(tmp_path: Path, kind: An
 
 
 def test_a_line_of_a_still_says_nothing_of_frames(tmp_path: Path) -> None:
-    run = write(JsonLinesWriter, tmp_path)
+    run = write(JsonLines, tmp_path)
     for line in (run / "detections.jsonl").read_text().splitlines():
         assert not {"frame", "time"} & set(json.loads(line))
 
 
 def test_a_carriage_return_does_not_break_a_row_of_csv(tmp_path: Path) -> None:
-    run = write(CsvTablesWriter, tmp_path)
+    run = write(Csv, tmp_path)
     with (run / "images.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 1 + len(RECORDS)
 
 
 @pytest.mark.parametrize("records", [[], [Record("x.jpg", 1, 1, ())]], ids=["no input", "nothing found"])
 def test_a_table_without_rows_still_has_its_columns(tmp_path: Path, records: list[Record]) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {})
-    with ParquetWriter(Settings(), folder, NAMES).taking({}) as take:
-        for record in records:
-            take(record)
-    folder.close()
-    table = polars.read_parquet(folder.path / "detections.parquet")
+    table = polars.read_parquet(written(tmp_path, records) / "detections.parquet")
     assert table.is_empty() and table.columns[:3] == ["file", "index", "class"]
 
 
+def written(project: Path, records: Iterable[Record]) -> Path:
+    """The folder of a run with these records as Parquet."""
+    with closing(claim(project, "exp", {})) as folder:
+        write_run([Parquet(Settings(), NAMES)], folder, records, STATUS)
+    return folder.path
+
+
 def test_a_hundred_thousand_detections_as_parquet_are_the_same_for_both_readers(tmp_path: Path) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {})
-    with ParquetWriter(Settings(), folder, NAMES).taking({}) as take:
-        for number in range(10_500):
-            take(Record(f"{number:05}.jpg", 640, 480, (found(0, 0.5, (number % 640, 0.0, 640.0, 480.0)),) * 10))
-    folder.close()
-    path = folder.path / "detections.parquet"
+    records = (
+        Record(f"{number:05}.jpg", 640, 480, (found(0, 0.5, (number % 640, 0.0, 640.0, 480.0)),) * 10)
+        for number in range(10_500)
+    )
+    path = written(tmp_path, records) / "detections.parquet"
     table = polars.read_parquet(path)
     assert len(table) == 105_000
     assert table["file"].is_sorted()
@@ -110,26 +114,27 @@ def test_a_hundred_thousand_detections_as_parquet_are_the_same_for_both_readers(
     assert theirs == (105_000, table["x1"].sum(), 10_500)
 
 
-def test_a_full_disk_ends_parquet_with_the_programs_own_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {})
-    real = os.open
-    monkeypatch.setattr(
-        os, "open", lambda path, *rest: real("/dev/full", os.O_WRONLY) if ".partial" in str(path) else real(path, *rest)
-    )
-    with pytest.raises(OutputError, match="no space left"), ParquetWriter(Settings(), folder, NAMES).taking({}) as take:
+def test_a_full_disk_ends_parquet_with_the_programs_own_error(tmp_path: Path) -> None:
+    with (
+        closing(claim(tmp_path, "exp", {})) as folder,
+        pytest.raises(OutputError, match="no space left"),
+        output_errors(folder.path),
+        Path("/dev/full").open("wb", buffering=0) as full,
+        Parquet(Settings(), NAMES).writing_all([full, full], STATUS, folder) as take,
+    ):
         for record in RECORDS:
             take(record)
-    monkeypatch.undo()
-    folder.close()
 
 
 def test_what_fails_while_rows_are_added_ends_the_threads_and_leaves_no_file(tmp_path: Path) -> None:
-    folder = RunFolder.claim(tmp_path, "exp", {})
-    with pytest.raises(KeyboardInterrupt), ParquetWriter(Settings(), folder, NAMES).taking({}) as take:
-        take(RECORDS[0])
+    def records() -> Iterator[Record]:
+        yield RECORDS[0]
         raise KeyboardInterrupt
-    assert not list(folder.path.glob("*.parquet"))
-    folder.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path, records())
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert not [thread for thread in threading.enumerate() if thread.name == "parquet"]
 
 
 def test_polars_is_imported_by_those_alone_who_ask_for_parquet() -> None:

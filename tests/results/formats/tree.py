@@ -1,21 +1,27 @@
 """A small run with what formats trip over: spaces, parentheses, other scripts, nothing found, a failed input."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from entrypoint.results.formats.base import RunWriter
-from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.claim import claim
+from entrypoint.results.formats import write_run
+from entrypoint.results.formats.base import Format, MediumFormat
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Detection, Failure, Record
 
 NAMES = ("person", 'traffic "light" <&>', "дом 狗")
-INFO = {
-    "program": "yolo-bac",
-    "weights": "0" * 64,
-    "weights_file": "/inputs/md_v5a.0.0.pt",
-    "ended": "2026-01-02 03:04:05",
-    "settings": {"conf_thres": 0.25},
-}
+STATUS = RunStatus(
+    state="finished",
+    exit_code=0,
+    message="4 images.",
+    identity={"weights": "0" * 64, "settings": {"conf_thres": 0.25}},
+    weights={"file": "/inputs/md_v5a.0.0.pt"},
+    versions={"yolo-bac": "1"},
+    started="2026-01-02T03:00:00+00:00",
+    completed="2026-01-02T03:04:05+00:00",
+)
 Box = tuple[float, float, float, float]
 
 
@@ -40,15 +46,18 @@ VIDEO = Record(
 )
 
 
-def write(kind: type[RunWriter], project: Path, *records: Record, **options: Any) -> Path:
-    """The run folder in which a writer has written those records, or RECORDS; `options` become attributes of it."""
-    folder = RunFolder.claim(project, "exp", {})
-    writer = kind(Settings(), folder, NAMES)
-    for name, value in options.items():
-        setattr(writer, name, value)
-    with writer.taking(INFO) as take:
-        for record in records or RECORDS:
-            take(record)
+def write(kind: type[Format], project: Path, *records: Record, **settings: Any) -> Path:
+    """The run folder in which a format has written those records, or RECORDS, with these settings."""
+    folder = claim(project, "exp", {})
+    written = records or RECORDS
+    one = kind(Settings(**settings), NAMES)
+    one.expect([record.file for record in written])
+    if isinstance(one, MediumFormat):
+        for record in written:
+            one.write(record, b"", partial(folder.write, record.file))
+            with folder.ledger.recording(record.file):
+                pass  # where the journal's line would be written
+    write_run([one], folder, written, STATUS)
     folder.close()
     return folder.path
 

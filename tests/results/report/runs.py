@@ -2,21 +2,23 @@
 
 import random
 from collections.abc import Iterator
-from typing import Any
 
 from entrypoint.results.report.collect import Collected
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection, Failure, Record
 
 NAMES = ("<img src=x onerror=window.hacked=1>", "</script><script>window.hacked=2</script>", "{{ 7 * 7 }}", *"abcdefgh")
-STATUS: dict[str, Any] = {
-    "state": "finished",
-    "exit_code": 5,
-    "message": "1 of 5 images failed; <b>7</b> detections in the other 4.",
-    "settings": {"imgsz": [640, 640], "weights": "<script>window.hacked=3</script>", "classes": None},
-    "weights": {"file": "/inputs/<i>.pt", "sha256": "0" * 64},
-    "seconds": 12.5,
-    "throughput": {"seconds": 0.5, "done": [1, 4, 2]},
-}
+STATUS = RunStatus(
+    state="finished",
+    exit_code=5,
+    message="1 of 5 images failed; <b>7</b> detections in the other 4.",
+    identity={},
+    settings={"imgsz": [640, 640], "weights": "<script>window.hacked=3</script>", "classes": None},
+    weights={"file": "/inputs/<i>.pt", "sha256": "0" * 64},
+    versions={"yolo-bac": "1"},
+    started="2026-01-02T03:00:00+00:00",
+    throughput={"seconds": 0.5, "done": [1, 4, 2]},
+)
 
 
 def records(count: int) -> Iterator[Record]:

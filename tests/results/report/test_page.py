@@ -13,6 +13,7 @@ import pytest
 from entrypoint.results.report.advice import ADVICE
 from entrypoint.results.report.collect import MOST_SHOWN, Collected
 from entrypoint.results.report.page import page
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection, Failure, Record
 from tests.conftest import ROOT
 from tests.results.report.runs import NAMES, STATUS, collected, records
@@ -135,10 +136,7 @@ def test_every_kind_of_failure_that_the_program_knows_has_advice() -> None:
 @pytest.mark.parametrize("gathered", [Collected(), collected(1)], ids=["no input", "one input"])
 def test_a_page_of_next_to_nothing(gathered: Collected) -> None:
     assert "<h1" in made(gathered)
-    assert (
-        "<h1"
-        in page({"message": "Nothing to do."}, gathered, NAMES, thumbnail=nothing, links={}, annotated=True).decode()
-    )
+    assert "<h1" in page(RunStatus.claimed({}), gathered, NAMES, thumbnail=nothing, links={}, annotated=True).decode()
 
 
 def test_a_video_keeps_the_times_of_its_detections() -> None:

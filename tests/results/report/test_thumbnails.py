@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from entrypoint.results.report.sheet import Tile, contact_sheet
-from entrypoint.results.report.thumbnails import EMBEDDED, SHEET, SIDE, STRIP, Strip, encoded, is_pictured, shrunk
-from entrypoint.values import Detection
+from entrypoint.results.report.collect import Collected
+from entrypoint.results.report.sheet import contact_sheet, tiles_of
+from entrypoint.results.report.thumbnails import SHEET, SIDE, STRIP, Strip, encoded, sheet_places, shrunk
+from entrypoint.values import Detection, Record
 
 
 def plain(height: int, width: int, value: int) -> NDArray[np.uint8]:
@@ -48,18 +49,38 @@ def test_a_strip_without_frames_is_none_and_one_whose_size_changes_is_whole() ->
     assert picture is not None and picture.shape == (90, 320, 3)
 
 
-def test_of_a_large_run_the_contact_sheets_inputs_alone_have_pictures() -> None:
-    assert all(is_pictured(index, EMBEDDED) for index in range(EMBEDDED))
-    pictured = [index for index in range(100_001) if is_pictured(index, 100_001)]
-    assert len(pictured) <= SHEET and pictured[0] == 0 and pictured[-1] > 97_000
+@pytest.mark.parametrize("count", [1, 47, 48, 49, 2_000, 100_001, 10**6])
+def test_the_contact_sheets_inputs_are_evenly_spread_and_in_the_gallery(count: int) -> None:
+    places = sheet_places(count)
+    assert min(count, SHEET // 2) <= len(places) <= SHEET
+    gathered = Collected()
+    if count == 100_001:
+        for number in range(count):
+            gathered.add(Record(str(number), 9, 9, ()))
+        assert set(map(str, places)) <= {shown.file for shown in gathered.looked_at}
 
 
-@pytest.mark.parametrize(("count", "rows"), [(1, 1), (8, 1), (9, 2), (48, 6)])
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (8, 1), (9, 2), (48, 6), (50, 4)])
 def test_the_contact_sheet_holds_every_tile_with_its_boxes(count: int, rows: int) -> None:
     box = Detection("x", 0, 0.9, (0.0, 0.0, 500.0, 400.0))
-    tiles = [Tile(plain(128, SIDE, 200), 1000, 800, (box,)) for _ in range(count)]
-    sheet = cv2.imdecode(np.frombuffer(contact_sheet(tiles) or b"", np.uint8), cv2.IMREAD_COLOR)
-    assert sheet is not None
+    gathered = Collected()
+    for number in range(count):
+        gathered.add(Record(f"{number:03}", 1000, 800, (box,)))
+    picture = encoded(plain(128, SIDE, 200))
+    sheet = decoded(contact_sheet(tiles_of(gathered.looked_at, lambda _: picture)))
     assert sheet.shape[0] == rows * 164 + 4
     assert abs(int(sheet[4 + 16 + 100, 4 + 120].mean()) - 200) < 3  # inside the tile, outside its box
-    assert contact_sheet([]) is None
+
+
+def test_a_sheet_of_nothing_and_one_of_a_damaged_picture_are_images_all_the_same() -> None:
+    gathered = Collected()
+    gathered.add(Record("a", 10, 10, ()))
+    assert decoded(contact_sheet(tiles_of(gathered.looked_at, lambda _: None))).size
+    assert decoded(contact_sheet(tiles_of(gathered.looked_at, lambda _: b"no picture"))).size
+
+
+def decoded(data: bytes) -> NDArray[np.uint8]:
+    """The pixels of an image file."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image, np.uint8)

@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from entrypoint.results.formats.base import JsonArray, RunWriter
+from entrypoint.results.formats.base import JsonArray, RunFilesFormat
 from entrypoint.results.formats.stills import Labelled
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import OUT_OF_MEMORY, Detection, Failure, Record, compact
 
 _BOX_DIGITS, _CONFIDENCE_DIGITS = 4, 3
@@ -19,41 +21,45 @@ _NOT_READ, _NOT_COMPUTED = "image access failure", "inference failure"
 _MEGADETECTOR_5 = re.compile(r"v5[ab]\.0\.[01]")
 
 
-class MegaDetectorWriter(RunWriter):
+class MegaDetectorJson(RunFilesFormat):
     """Numbers as its own runner writes them: boxes of whole pixels as fractions of the image, rounded down.
 
     Inputs are sorted by file, detections by falling confidence, of a video by frame. An input that failed has a failure
     in the tools' words; predictions.json says why.
     """
 
-    name, level, default = "megadetector", "run", False
-    help = "Also write megadetector.json, format 1.6, for Timelapse, AddaxAI and MegaDetector's own tools."
-    leaves = ("megadetector.json",)
+    name = "megadetector"
+    help = "megadetector.json, format 1.6, for Timelapse, AddaxAI and MegaDetector's own tools."
+    files = ("megadetector.json",)
 
     @contextmanager
-    def taking(self, info: dict[str, Any]) -> Iterator[Callable[[Record], None]]:
-        with self.folder.open(self.folder.path / "megadetector.json") as file:
-            file.write(b'{"info": ' + compact(_info(info)))
-            file.write(b',\n"detection_categories": ' + compact(_categories(self.names)) + b',\n"images": [')
-            images = JsonArray(file)
-            yield lambda record: images.add([_image(record)])
-            file.write(b"\n]}\n")
+    def writing_all(
+        self, files: Sequence[IO[bytes]], status: RunStatus, folder: RunFolder
+    ) -> Iterator[Callable[[Record], None]]:
+        (file,) = files
+        file.write(b'{"info": ' + compact(_info(status)))
+        file.write(b',\n"detection_categories": ' + compact(_categories(self.names)) + b',\n"images": [')
+        images = JsonArray(file)
+        yield lambda record: images.add([_image(record)])
+        file.write(b"\n]}\n")
 
 
-def _info(info: dict[str, Any]) -> dict[str, Any]:
-    detector = PurePath(info.get("weights_file", "unknown")).name
+def _info(status: RunStatus) -> dict[str, Any]:
+    detector = PurePath((status.weights or {}).get("file", "")).name
     version = _MEGADETECTOR_5.search(detector.lower())
     metadata = {
         "megadetector_version": version[0] if version else "unknown",
         "typical_detection_threshold": 0.2,
         "conservative_detection_threshold": 0.05 if version else 0.1,
     }
+    # As its runner writes a moment: without a zone.
+    completed = (status.completed or status.started).replace("T", " ")[:19]
     return {
         "format_version": "1.6",
         "detector": detector,
-        "detection_completion_time": info.get("ended", ""),
+        "detection_completion_time": completed,
         "detector_metadata": metadata,
-        "yolo_bac": {key: value for key, value in info.items() if key not in ("weights_file", "ended")},
+        "yolo_bac": status.info,
     }
 
 
