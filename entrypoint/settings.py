@@ -270,6 +270,23 @@ class CommandSettings:
         False,
         help="Run the embedded demo, a tiny network on drawn scenes: nothing needs to be mounted.",
     )
+    truth: Path | None = option(
+        None,
+        parse=parse.folder,
+        metavar="PATH",
+        commands=(EVALUATE, CONVERT),
+        default_text="none",
+        help="The ground truth: a COCO JSON file, a folder with YOLO's .txt or VOC's .xml files, or the data.yaml of "
+        "such a folder.",
+    )
+    out: Path | None = option(
+        None,
+        parse=parse.folder,
+        metavar="PATH",
+        commands=(EVALUATE, COMPARE),
+        default_text="the run's own for evaluate, none for compare",
+        help="The folder that evaluation.json and evaluation.html, or comparison.json, are written to.",
+    )
     log_format: LogFormat = option(
         "text",
         commands=(RUN, MERGE, EVALUATE, COMPARE, CONVERT),

@@ -10,7 +10,9 @@ import click
 from entrypoint import __version__, log
 from entrypoint.cli import stderr
 from entrypoint.cli.base import CONTEXT, MainCommand, wanted_log_format
+from entrypoint.cli.convert import convert_command
 from entrypoint.cli.detectpy import foreign_options
+from entrypoint.cli.evaluate import compare_command, evaluate_command
 from entrypoint.cli.merge import merge_command
 from entrypoint.cli.options import options_of
 from entrypoint.cli.run import run
@@ -39,10 +41,11 @@ def command_for(settings_class: type[Settings]) -> MainCommand:
         params=[*options_of(RUN, options), *foreign_options()],
         help=_HELP,
         invoke_without_command=True,
-        subcommand_metavar="[merge DIR...]",
+        subcommand_metavar="[merge DIR... | evaluate RUN | compare A B | convert-results RUN]",
         context_settings=CONTEXT,
     )
-    main_command.add_command(merge_command(options))
+    for further in (merge_command, evaluate_command, compare_command, convert_command):
+        main_command.add_command(further(options))
     click.version_option(__version__, prog_name="yolo-bac")(main_command)
     return main_command
 

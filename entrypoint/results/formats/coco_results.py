@@ -1,12 +1,15 @@
 """coco_results.json: the detections alone, as COCO's evaluation servers and tools take them."""
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from entrypoint.errors import SourceError
 from entrypoint.results.formats.base import JsonArray, RunFormat
+from entrypoint.text import printable
 from entrypoint.values import Detection, Record
 
 
@@ -46,3 +49,26 @@ class CocoResults(RunFormat):
         x1, y1, x2, y2 = found.box
         box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
         return {"image_id": image, "category_id": category, "bbox": box, "score": found.confidence}
+
+
+def ids_of(truth: Path, files: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """The ids that a ground truth in COCO's format gives images, by which of `files` they are, and classes by name.
+
+    An image is the file of its whole name, or the one whose path ends in it. Raises SourceError.
+    """
+    try:
+        plain = json.loads(truth.read_bytes())
+        images = {str(image["file_name"]): int(image["id"]) for image in plain["images"]}
+        categories = {str(category["name"]): int(category["id"]) for category in plain["categories"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SourceError(
+            f"{printable(truth)} cannot be read ({type(error).__name__}: {error}); expected a ground truth as "
+            "COCO has it"
+        ) from error
+    ids: dict[str, int] = {}
+    for file in files:
+        parts = file.split("/")
+        known = next((end for start in range(len(parts)) if (end := "/".join(parts[start:])) in images), None)
+        if known is not None:
+            ids[file] = images[known]
+    return ids, categories
