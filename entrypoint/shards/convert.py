@@ -33,7 +33,7 @@ def convert(run: Path, settings: Settings, truth: Path | None) -> int:
     kinds = _convertible(settings)
     part = _run_in(run)
     formats = [kind(settings, tuple((part.status.weights or {})["classes"])) for kind in kinds]
-    identity = {**part.status.identity, "converted": [kind.name for kind in kinds]}
+    identity = part.status.identity
     with closing(claim(settings.project, settings.name, identity, resume=False)) as folder:
         with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
             damaged = _read(part, meeting)
@@ -44,12 +44,9 @@ def convert(run: Path, settings: Settings, truth: Path | None) -> int:
                     one.image_ids, one.category_ids = ids_of(truth, files)
             _write_each(formats, folder, meeting)
             write_run(formats, folder, (entry.record for entry, _ in meeting.entries()), part.status)
-        left = replace(
-            part.status, identity=identity, formats=tuple(one.name for one in formats), left=folder.left, merged=None
-        )
-        folder.write_status(left)
-        names = ", ".join(one.name for one in formats)
-        print_summary(f"{len(files)} inputs as {names}.\nResults: {printable(folder.path)}\n")
+        names = tuple(one.name for one in formats)
+        folder.write_status(replace(part.status, formats=names, left=folder.left))
+        print_summary(f"{len(files)} inputs as {', '.join(names)}.\nResults: {printable(folder.path)}\n")
     return EXIT_MEDIA_FAILED if damaged else EXIT_OK
 
 
