@@ -16,6 +16,7 @@ from typing import Any, get_args
 from entrypoint.errors import UsageError
 
 RUN, MERGE, INSPECT, CONVERT = "run", "merge", "inspect", "convert"
+EVALUATE, COMPARE, CONVERT_RESULTS = "evaluate", "compare", "convert-results"
 """The commands: `run` is the one without a name."""
 
 _PREFIX = "YOLO_BAC_"
@@ -35,6 +36,7 @@ class Option:
     metavar: str = ""
     default_text: str = ""
     is_list: bool = False
+    adds_up: bool = False
     decides: bool = False
     detect_py: bool = False
     commands: tuple[str, ...] = (RUN,)
@@ -101,6 +103,7 @@ def option(
     metavar: str = "",
     default_text: str = "",
     is_list: bool = False,
+    adds_up: bool = False,
     decides: bool = False,
     detect_py: bool = False,
     commands: tuple[str, ...] = (RUN,),
@@ -111,8 +114,9 @@ def option(
     `help`: whole sentences. `aliases`: further words for it, with their dashes. `parse`: from text to the value; raises
     ValueError. `metavar`: what stands for the value in the help. `default_text`: the default in words, where the value
     itself says little. `is_list`: several words may follow it, as in `--classes 0 2`; `parse` gets them joined with
-    commas. `decides`: other values give other results, so a run with another one is another run. `detect_py`: YOLOv5's
-    detect.py has it. `commands`: those that take it, and `default_of` what is the default in one of them alone.
+    commas. `adds_up`: given several times, all count, where of other options the last does. `decides`: other values
+    give other results, so a run with another one is another run. `detect_py`: YOLOv5's detect.py has it. `commands`:
+    those that take it, and `default_of` what is the default in one of them alone.
     """
     declaration = {
         "help": help,
@@ -121,6 +125,7 @@ def option(
         "metavar": metavar,
         "default_text": default_text,
         "is_list": is_list,
+        "adds_up": adds_up,
         "decides": decides,
         "detect_py": detect_py,
         "commands": commands,

@@ -6,7 +6,17 @@ from typing import Any, Literal, Self, get_args
 
 from entrypoint import parse
 from entrypoint.log import LogFormat
-from entrypoint.option import CONVERT, INSPECT, MERGE, RUN, declared, option
+from entrypoint.option import (
+    COMPARE,
+    CONVERT,
+    CONVERT_RESULTS,
+    EVALUATE,
+    INSPECT,
+    MERGE,
+    RUN,
+    declared,
+    option,
+)
 from entrypoint.shard import Shard
 
 INPUTS = Path("/inputs")
@@ -16,6 +26,8 @@ BAKED_WEIGHTS = Path("/opt/yolo-bac/weights")
 
 Engine = Literal["auto", "torch", "onnx"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
+Palette = Literal["bright", "safe"]
+PALETTES: tuple[Palette, ...] = get_args(Palette)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +177,24 @@ class Settings:
         metavar="NAME ...",
         default_text="what is written by default",
         is_list=True,
+        adds_up=True,
         decides=True,
+        commands=(RUN, CONVERT_RESULTS),
         help="Also write the results in the formats of these names; `no-NAME` leaves one out that is written by "
         "default. docs/formats.md lists them.",
+    )
+    image_url: str = option(
+        "/data/local-files/?d=",
+        metavar="URL",
+        decides=True,
+        commands=(RUN, CONVERT_RESULTS),
+        help="With --format labelstudio: what stands before the path of an image in the address that Label Studio "
+        "loads it from.",
+    )
+    report: bool = option(
+        True,
+        decides=True,
+        help="Write index.html, a report to look at in a browser, and sheet.jpg, a sheet of small images.",
     )
     quality: int = option(
         95,
@@ -196,6 +223,11 @@ class Settings:
         detect_py=True,
         help="Draw the boxes in annotated images without confidences.",
     )
+    palette: Palette = option(
+        "bright",
+        decides=True,
+        help="The colours of classes in annotated images: safe is told apart with every kind of colour vision.",
+    )
     accept_damaged: bool = option(
         False,
         decides=True,
@@ -207,7 +239,7 @@ class Settings:
         parse=parse.folder,
         metavar="PATH",
         detect_py=True,
-        commands=(RUN, MERGE),
+        commands=(RUN, MERGE, CONVERT_RESULTS),
         help="The folder that holds all runs.",
     )
     name: str = option(
@@ -215,8 +247,8 @@ class Settings:
         parse=parse.name_below,
         metavar="NAME",
         detect_py=True,
-        commands=(RUN, MERGE),
-        default_of={MERGE: "merged"},
+        commands=(RUN, MERGE, CONVERT_RESULTS),
+        default_of={MERGE: "merged", CONVERT_RESULTS: "converted"},
         help="The folder below PROJECT that this run writes to. When it is taken, a number is added: NAME2, NAME3, …",
     )
     exist_ok: bool = option(
@@ -270,8 +302,25 @@ class CommandSettings:
         False,
         help="Run the embedded demo, a tiny network on drawn scenes: nothing needs to be mounted.",
     )
+    truth: Path | None = option(
+        None,
+        parse=parse.folder,
+        metavar="PATH",
+        commands=(EVALUATE, CONVERT_RESULTS),
+        default_text="none",
+        help="The ground truth: a COCO JSON file, a folder with YOLO's .txt or VOC's .xml files, or the data.yaml of "
+        "such a folder.",
+    )
+    out: Path | None = option(
+        None,
+        parse=parse.folder,
+        metavar="PATH",
+        commands=(EVALUATE, COMPARE),
+        default_text="the run's own for evaluate, none for compare",
+        help="The folder that evaluation.json and evaluation.html, or comparison.json, are written to.",
+    )
     log_format: LogFormat = option(
         "text",
-        commands=(RUN, MERGE, INSPECT, CONVERT),
+        commands=(RUN, MERGE, INSPECT, CONVERT, EVALUATE, COMPARE, CONVERT_RESULTS),
         help="How the lines on stderr are written: as text, or each as a JSON object.",
     )

@@ -12,7 +12,7 @@ PROGRAM = ROOT / "entrypoint"
 FLOORS = (
     ("__main__", "__init__"),
     ("cli", "api"),
-    ("run",),
+    ("run", "evaluate"),
     ("detect", "shards"),
     ("weights", "results"),
     ("engines", "sources"),

@@ -11,7 +11,9 @@ from entrypoint import __version__, log
 from entrypoint.cli import stderr
 from entrypoint.cli.base import CONTEXT, MainCommand, wanted_log_format
 from entrypoint.cli.convert import convert_command
+from entrypoint.cli.convertresults import convert_results_command
 from entrypoint.cli.detectpy import foreign_options
+from entrypoint.cli.evaluate import compare_command, evaluate_command
 from entrypoint.cli.inspect import inspect_command
 from entrypoint.cli.merge import merge_command
 from entrypoint.cli.options import options_of
@@ -41,12 +43,18 @@ def command_for(settings_class: type[Settings]) -> MainCommand:
         params=[*options_of(RUN, options), *foreign_options()],
         help=_HELP,
         invoke_without_command=True,
-        subcommand_metavar="[merge DIR... | inspect FILE... | convert FILE]",
+        subcommand_metavar="[merge | inspect | convert | evaluate | compare | convert-results]",
         context_settings=CONTEXT,
     )
-    main_command.add_command(merge_command(options))
-    main_command.add_command(inspect_command(options))
-    main_command.add_command(convert_command(options))
+    for further in (
+        merge_command,
+        inspect_command,
+        convert_command,
+        evaluate_command,
+        compare_command,
+        convert_results_command,
+    ):
+        main_command.add_command(further(options))
     click.version_option(__version__, prog_name="yolo-bac")(main_command)
     return main_command
 

@@ -85,10 +85,26 @@ class Words:
         left, done = list(words), list[str]()
         while left:
             word = left.pop(0)
-            if word == "--" or (until_positional and not word.startswith("-")):
-                return (done, [word, *left]) if word != "--" else ([*done, word], left)
+            if word == "--":
+                return [*self._added_up(done), word], left
+            if until_positional and not word.startswith("-"):
+                return self._added_up(done), [word, *left]
             done += self._option(word, left) if word.startswith("--") else [word]
-        return done, []
+        return self._added_up(done), []
+
+    def _added_up(self, words: Sequence[str]) -> list[str]:
+        """The words with the values of an option that adds up joined."""
+        values: dict[str, list[str]] = {}
+        done: list[str] = []
+        left = list(words)
+        while left:
+            name, equals, value = left.pop(0).partition("=")
+            option = self._options.get(name)
+            if option is None or not getattr(option, "adds_up", False) or not (equals or left):
+                done.append(name + equals + value)
+                continue
+            values.setdefault(option.opts[0], []).append(value if equals else left.pop(0))
+        return [*(word for name, given in values.items() for word in (name, ",".join(given))), *done]
 
     def _option(self, word: str, left: list[str]) -> Iterator[str]:
         """One option in full, and its values, which are taken from the words that are left."""

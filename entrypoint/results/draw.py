@@ -1,17 +1,19 @@
 """Boxes and labels on pixels."""
 
-import colorsys
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.results.labels import Label, Text, place_labels, usual_place
+from entrypoint.results.lettering import drawable
+from entrypoint.results.palettes import Colour, colour
+from entrypoint.settings import Palette
 from entrypoint.values import Detections
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_HUE_STEP = 0.618034  # the golden ratio: neighbouring classes get distant hues, however many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,44 +23,74 @@ class DrawOptions:
     line_thickness: int | None = 3
     hide_labels: bool = False
     hide_conf: bool = False
-
-
-@cache
-def colour(class_id: int) -> tuple[int, int, int]:
-    """BGR in [0, 255], always the same for a class."""
-    red, green, blue = colorsys.hsv_to_rgb(class_id * _HUE_STEP % 1, 0.85, 1.0 - 0.25 * (class_id % 3 == 2))
-    return round(blue * 255), round(green * 255), round(red * 255)
+    palette: Palette = "bright"
 
 
 def annotate(
     image: NDArray[np.uint8], found: Detections, names: tuple[str, ...], options: DrawOptions
 ) -> NDArray[np.uint8]:
-    """`image` itself (HWC uint8 BGR), with its detections drawn onto it, the most confident on top."""
+    """`image` itself (HWC uint8 BGR), with its detections drawn onto it, the most confident on top.
+
+    Labels stand where detect.py puts them, unless they would cover each other or most of an object.
+    """
     width = options.line_thickness or max(round(sum(image.shape[:2]) / 2 * 0.003), 2)
-    boxes = zip(found.xyxy.astype(int).tolist(), found.confidence.tolist(), found.class_id.tolist(), strict=True)
-    for (x1, y1, x2, y2), confidence, class_id in reversed(list(boxes)):
-        label = "" if options.hide_labels else names[class_id]
-        if label and not options.hide_conf:
-            label += f" {confidence:.2f}"
-        cv2.rectangle(image, (x1, y1), (x2, y2), colour(class_id), width)  # upright: nothing to smooth
-        if label:
-            _put_label(image, label, (x1, y1), colour(class_id), width)
+    boxes = found.xyxy.astype(np.int32)
+    colours = [colour(class_id, options.palette) for class_id in found.class_id.tolist()]
+    corners = boxes.tolist()
+    if options.hide_labels:
+        for box, ink in zip(reversed(corners), reversed(colours), strict=True):
+            _put_box(image, box, ink, width)
+        return image
+    texts = _texts(found, names, width, hide_conf=options.hide_conf)
+    size = image.shape[0], image.shape[1]
+    labels = place_labels(boxes, texts, size)
+    for place in reversed(range(len(corners))):
+        _put_box(image, corners[place], colours[place], width)
+        if labels is None:
+            _put_label(image, usual_place(corners[place], texts[place], size[1]), texts[place], colours[place], width)
+    for place, label in enumerate(labels or ()):
+        if label is not None:
+            _put_small_label(image, label, colours[place])
     return image
 
 
-def _put_label(
-    canvas: NDArray[np.uint8], label: str, corner: tuple[int, int], fill: tuple[int, int, int], width: int
-) -> None:
-    """The label on a filled box above the corner, or below it where the image ends; inside the right edge."""
+def _texts(found: Detections, names: tuple[str, ...], width: int, *, hide_conf: bool) -> list[Text]:
+    """What stands at each box: the name and the confidence, or the name alone."""
     thickness, scale = max(width - 1, 1), width / 3
-    text_width, text_height = _text_size(label, scale, thickness)
-    height = text_height + 6
-    x = max(0, min(corner[0], canvas.shape[1] - text_width))
-    top = corner[1] - height if corner[1] >= height else corner[1]
-    cv2.rectangle(canvas, (x, top), (x + text_width, top + height), fill, cv2.FILLED)
+    texts = []
+    for class_id, confidence in zip(found.class_id.tolist(), found.confidence.tolist(), strict=True):
+        name = drawable(names[class_id], f"class {class_id}")
+        whole = name if hide_conf else f"{name} {confidence:.2f}"
+        text_width, height = _text_size(whole, scale, thickness)
+        texts.append(Text((whole, name), (text_width, _text_size(name, scale, thickness)[0]), height, scale))
+    return texts
+
+
+def _put_box(canvas: NDArray[np.uint8], box: list[int], ink: Colour, width: int) -> None:
+    cv2.rectangle(canvas, (box[0], box[1]), (box[2], box[3]), ink, width)  # upright: nothing to smooth
+
+
+def _put_label(
+    canvas: NDArray[np.uint8], place: tuple[int, int, int, int], text: Text, fill: Colour, width: int
+) -> None:
+    """The label on a filled ground at its usual place."""
+    x, top, right, bottom = place
+    cv2.rectangle(canvas, (x, top), (right, bottom), fill, cv2.FILLED)
+    baseline = (x, top + text.height + 3)
+    cv2.putText(canvas, text.texts[0], baseline, _FONT, text.scale, _ink(fill), max(width - 1, 1), cv2.LINE_AA)
+
+
+def _put_small_label(canvas: NDArray[np.uint8], label: Label, fill: Colour) -> None:
+    opposite = (label.x + label.width - 1, label.y + label.height - 1)
+    cv2.rectangle(canvas, (label.x, label.y), opposite, fill, cv2.FILLED)
+    baseline = (label.x + 1, label.y + label.height - 2)
+    cv2.putText(canvas, label.text, baseline, _FONT, label.scale, _ink(fill), 1, cv2.LINE_AA)
+
+
+def _ink(fill: Colour) -> Colour:
+    """Black or white, whichever can be read on this ground."""
     luminance = 0.114 * fill[0] + 0.587 * fill[1] + 0.299 * fill[2]
-    ink = (0, 0, 0) if luminance > 140 else (255, 255, 255)
-    cv2.putText(canvas, label, (x, top + text_height + 3), _FONT, scale, ink, thickness, cv2.LINE_AA)
+    return (0, 0, 0) if luminance > 140 else (255, 255, 255)
 
 
 @lru_cache(4096)

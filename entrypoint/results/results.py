@@ -4,15 +4,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entrypoint.log import LOG
-from entrypoint.results.formats import wanted, write_run
-from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, MediumFormat, RunFormat
+from entrypoint.results.formats import run_files, wanted, write_run
+from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry, Journal
 from entrypoint.results.leaving import Leaving
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
 from entrypoint.values import InputState, Record, ResultError, compact
@@ -38,6 +39,8 @@ class Results:
         self._settings, self._names = settings, names
         self._formats = wanted(settings, names)
         self._videos: set[VideoResults] = set()
+        for kind in self._formats:
+            kind.expect(files)
         self._of_frames = [kind for kind in self._formats if isinstance(kind, FrameFormat)]
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]
         folder.formats = tuple(kind.name for kind in self._formats)
@@ -141,12 +144,11 @@ class Results:
         self._videos.discard(video)
         video.close()
 
-    def write_run(self, info: dict[str, Any], missing: Callable[[int], Record | None]) -> None:
-        """Write the files of the whole run.
-
+    def write_run(self, status: RunStatus, missing: Callable[[int], Record | None]) -> None:
+        """Write the files of the whole run, of which `status` says what is known when all inputs have their records.
         `missing` gives the record of an input that this attempt has not come to, None for any other.
         """
-        write_run(self._formats, self._folder, self._records(missing), info)
+        write_run(self._formats, self._folder, self._records(missing), status)
 
     def _records(self, missing: Callable[[int], Record | None]) -> Iterator[Record]:
         for index in range(len(self._files)):
@@ -227,12 +229,9 @@ class Results:
     def _look_for_obstacles(self) -> None:
         """Raises InTheWayError for the first thing that stands where a result of an input without a record belongs."""
         for kind in self._formats:
-            if (
-                isinstance(kind, RunFormat)
-                and kind.file not in self._folder.left
-                and self._folder.tree.exists(kind.file)
-            ):
-                raise InTheWayError(self._folder.path, kind.file)
+            for name in run_files(kind):
+                if name not in self._folder.left and self._folder.tree.exists(name):
+                    raise InTheWayError(self._folder.path, name)
         kinds = [kind for kind in (*self._of_frames, *self._of_media) if self._folder.tree.exists(kind.folder)]
         for index, file in enumerate(self._files if kinds else ()):
             for kind in kinds if not self._journal.has(index) else ():

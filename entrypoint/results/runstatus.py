@@ -17,6 +17,7 @@ _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "n
 _COUNTS = ("total", "done", "reused", "failed", "not_done", "detections")
 _MANY = 1 << 53
 _MOST_SHARDS = 1_000_000
+_OPTIONAL = ("merged", "completed", "throughput")
 
 State = Literal["claimed", "running", "finished", "stopped", "failed"]
 _STATES: tuple[State, ...] = get_args(State)
@@ -51,6 +52,13 @@ class RunStatus:
     ended: str | None = None
     seconds: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
+    completed: str | None = None
+    throughput: dict[str, Any] | None = None
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the files with all records say of where they come from."""
+        return {"program": "yolo-bac", "versions": self.versions, **self.identity, "source": self.source}
 
     @classmethod
     def claimed(cls, identity: dict[str, Any]) -> Self:
@@ -61,8 +69,8 @@ class RunStatus:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As the file has it; only a merged run says anything of parts."""
-        return {name: value for name, value in asdict(self).items() if name != "merged" or value is not None}
+        """As the file has it; what only some runs have is left out elsewhere."""
+        return {name: value for name, value in asdict(self).items() if name not in _OPTIONAL or value is not None}
 
     def to_text(self) -> bytes:
         """The file."""
@@ -72,7 +80,8 @@ class RunStatus:
     def from_json(cls, value: object) -> Self:
         """A status that this program wrote, each part of it checked. Raises ValueError that says what is wrong."""
         plain = checked_object(value, "status")
-        plain.setdefault("merged", None)
+        for name in _OPTIONAL:
+            plain.setdefault(name, None)
         missing = [name for name in cls.__slots__ if name not in plain]
         if missing:
             raise ValueError(f"without {', '.join(missing)}")
@@ -160,6 +169,19 @@ def _merged(value: object, what: str) -> dict[str, Any] | None:
     return {"count": count, "left": left}
 
 
+def _throughput(value: object, what: str) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    plain = checked_object(value, what)
+    done = plain.get("done")
+    if not isinstance(done, list):
+        raise ValueError(f"{what} has no list of what was done")
+    return {
+        "seconds": checked_number(plain.get("seconds"), f"{what} seconds"),
+        "done": [_whole(count, f"{what} done") for count in done],
+    }
+
+
 def _code(value: object, what: str) -> int | None:
     return None if value is None else checked_whole(value, what, 0, 255)
 
@@ -191,6 +213,8 @@ _CHECKS: dict[str, Any] = {
     "ended": _moment,
     "seconds": checked_number,
     "timings": _number_map,
+    "completed": _moment,
+    "throughput": _throughput,
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus, State, now, versions
+from entrypoint.results.throughput import Throughput
 from entrypoint.results.timings import Timings
 from entrypoint.values import Record
 
@@ -57,37 +58,40 @@ class Status:
     def __init__(self, folder: RunFolder, counts: Counts, facts: dict[str, Any]) -> None:
         """`facts`: what RunStatus has of identity, settings, weights, device, source, shares and ignored files."""
         self._folder, self.counts, self._facts = folder, counts, facts
-        self.timings = Timings()
+        self.timings, self.throughput = Timings(), Throughput()
+        self._completed: str | None = None
         self._started, self._clock = now(), time.monotonic()
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What the files with all records say of where they come from."""
-        identity = self._facts["identity"] | {"source": self._facts["source"]}
-        return {"program": "yolo-bac", "versions": versions(), **identity}
 
     @property
     def seconds(self) -> float:
         """Since the work started."""
         return time.monotonic() - self._clock
 
+    def complete(self, state: State, exit_code: int, message: str) -> RunStatus:
+        """All inputs have their records: what the files that are made of these say of the run, which is to end so."""
+        self._completed = now()
+        return self._described(state, exit_code, message)
+
     def write(self, state: State, exit_code: int | None, message: str) -> None:
         """Make status.json say so. Raises OutputError."""
+        self._folder.write_status(self._described(state, exit_code, message))
+
+    def _described(self, state: State, exit_code: int | None, message: str) -> RunStatus:
         counts = self.counts
-        self._folder.write_status(
-            RunStatus(
-                state=state,
-                exit_code=exit_code,
-                message=message,
-                counts=counts.to_json(),
-                failures={"by_kind": dict(sorted(counts.failures.items())), "first": counts.failed_files},
-                **self._facts,
-                formats=self._folder.formats,
-                left=self._folder.left,
-                versions=versions(),
-                started=self._started,
-                ended=None if state == "running" else now(),
-                seconds=round(self.seconds, 3),
-                timings=self.timings.rounded(),
-            )
+        return RunStatus(
+            state=state,
+            exit_code=exit_code,
+            message=message,
+            counts=counts.to_json(),
+            failures={"by_kind": dict(sorted(counts.failures.items())), "first": counts.failed_files},
+            **self._facts,
+            formats=self._folder.formats,
+            left=self._folder.left,
+            versions=versions(),
+            started=self._started,
+            ended=None if state == "running" else now(),
+            seconds=round(self.seconds, 3),
+            timings=self.timings.rounded(),
+            completed=self._completed,
+            throughput=self.throughput.to_json(),
         )

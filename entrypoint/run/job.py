@@ -24,6 +24,7 @@ from entrypoint.results.claim import claim
 from entrypoint.results.formats import check_names
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import State
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.run.deadline import Deadline, WritingRate
@@ -135,6 +136,7 @@ def _process(
         is_done[index] = True
         counts.add(record)
         rate.add(record)
+        status.throughput.step()
         progress.step()
 
     def missing(index: int) -> Record | None:
@@ -142,7 +144,6 @@ def _process(
 
     pipeline.run((listing[index] for index in range(len(listing)) if not is_done[index]), on_record)
     progress.close()
-    results.write_run(status.info, missing)
     left = is_done.count(0)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
@@ -152,7 +153,9 @@ def _process(
             f"Out of time: --time-budget {settings.time_budget:g} ended with {left} of {counts.total} not done, "
             f"{counts.failed} failed, {counts.detections} detections in {counts.done}; the same command continues."
         )
-    status.write("stopped" if left else "finished", exit_code, message)
+    state: State = "stopped" if left else "finished"
+    results.write_run(status.complete(state, exit_code, message), missing)
+    status.write(state, exit_code, message)
     print_summary(summary(counts, folder.path, status.seconds, message))
     return exit_code
 

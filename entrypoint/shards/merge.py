@@ -15,6 +15,7 @@ from entrypoint.results.formats import named, places, write_run
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors, write_all
+from entrypoint.results.runstatus import State
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.results.tree import Tree
@@ -85,7 +86,6 @@ class _Merge:
         log.release()
         self._take_all(counts)
         counts.total = counts.done + counts.failed + sum(job.left.values())
-        write_run(self._formats, self._folder, (entry.record for entry, _ in self._meeting.entries()), status.info)
         facts["merged"] = job.coverage
         if ";" in job.engine:
             LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)
@@ -94,7 +94,10 @@ class _Merge:
         gaps = job.gaps
         exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
         message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
-        status.write("stopped" if gaps else "finished", exit_code, message)
+        state: State = "stopped" if gaps else "finished"
+        records = (entry.record for entry, _ in self._meeting.entries())
+        write_run(self._formats, self._folder, records, status.complete(state, exit_code, message))
+        status.write(state, exit_code, message)
         print_summary(summary(counts, self._folder.path, status.seconds, message))
         return exit_code
 

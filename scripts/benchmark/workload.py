@@ -10,6 +10,7 @@ from entrypoint.detect.loading import Loaded
 from entrypoint.host import limits, memory
 from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import OnRecord, Pipeline
@@ -57,7 +58,7 @@ class Workload:
                 timings=Timings(),
             )
             pipeline.run(self.media, on_record or _expect_success)
-            written.write_run({}, lambda index: None)
+            written.write_run(RunStatus.claimed({}), lambda index: None)
         return span.each(len(self.media))
 
 

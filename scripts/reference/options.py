@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from entrypoint.cli.detectpy import FOREIGN
-from entrypoint.option import MERGE, RUN, Option, declared
+from entrypoint.option import COMPARE, CONVERT, CONVERT_RESULTS, EVALUATE, INSPECT, MERGE, RUN, Option, declared
 from entrypoint.settings import CommandSettings, Settings
 
 _HEAD = """# Options
@@ -18,11 +18,16 @@ writes this page.
   A switch takes `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`. What is on the command line goes first.
 - **Decides**: other values give other results, so a run that was begun with one value is not continued with another.
 """
-_MERGE = """
-## merge
-
-`yolo-bac merge DIR...` makes one run of the parts of a job. It takes the options below, before or after its name, and
-their environment variables. Other options are refused, and other variables are ignored.
+_COMMANDS = {
+    MERGE: "`yolo-bac merge DIR...` makes one run of the parts of a job.",
+    INSPECT: "`yolo-bac inspect FILE...` tells what files of weights are, without loading them.",
+    CONVERT: "`yolo-bac convert FILE --to safe-pt|onnx` writes weights in another format.",
+    EVALUATE: "`yolo-bac evaluate RUN --truth PATH` measures the results of a run against a ground truth.",
+    COMPARE: "`yolo-bac compare FIRST SECOND` tells what changed between two runs.",
+    CONVERT_RESULTS: "`yolo-bac convert-results RUN --format NAME ...` writes further formats of a run that has ended.",
+}
+_TAKES = """It takes the options below, before or after its name, and their environment variables. Other options are
+refused, and other variables are ignored.
 """
 _FOREIGN = """
 ## Options of detect.py without a use here
@@ -36,7 +41,10 @@ def options(settings_class: type[Settings] = Settings) -> str:
     """The page."""
     known = list(declared(settings_class, CommandSettings))
     foreign = "".join(f"- `{one.word}`{' (refused)' if one.refused else ''}: {_cell(one.said)}\n" for one in FOREIGN)
-    return f"{_HEAD}{_table(known, RUN)}{_MERGE}{_table(known, MERGE)}{_FOREIGN}\n{foreign}"
+    further = "".join(
+        f"\n## {command}\n\n{said} {_TAKES}{_table(known, command)}" for command, said in _COMMANDS.items()
+    )
+    return f"{_HEAD}{_table(known, RUN)}{further}{_FOREIGN}\n{foreign}"
 
 
 def short_row(option: Option) -> str:

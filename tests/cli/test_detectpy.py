@@ -24,7 +24,7 @@ Parsed = Callable[..., Settings]
         (["--img", "320"], "imgsz", (320, 320)),  # whole, although others begin with it
         (["--class", "0", "2", "--agn"], "classes", ("0", "2")),
         (["--max-f", "3"], "max_failures", 3),
-        (["--no-r"], "resume", False),
+        (["--no-res"], "resume", False),
         (["--name", "--conf"], "name", "--conf"),  # a value is not shortened
     ],
 )

@@ -223,9 +223,12 @@ def test_the_identity_of_a_run_holds_every_option_that_decides_its_results() -> 
         "save_csv": False,
         "nosave": False,
         "format": [],
+        "image_url": "/data/local-files/?d=",
+        "report": True,
         "quality": 95,
         "line_thickness": 3,
         "hide_labels": False,
         "hide_conf": False,
+        "palette": "bright",
         "accept_damaged": False,
     }

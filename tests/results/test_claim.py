@@ -41,7 +41,7 @@ def run(folder: RunFolder, *files: str, end: bool = True) -> None:
         results.begin(index)
         results.finish(index, Record(file, 9, 9, ()), STATE)
     if end:
-        results.write_run({}, lambda index: None)
+        results.write_run(RunStatus.claimed({}), lambda index: None)
     status.write("finished" if end else "stopped", 0 if end else 143, "")
     folder.close()
 

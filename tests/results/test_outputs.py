@@ -167,10 +167,13 @@ def test_nosave_leaves_no_images(yolo_bac: Callable[..., Ended], tmp_path: Path)
     assert yolo_bac("--demo", "--project", tmp_path, "--nosave").code == 0
     assert sorted(path.name for path in (tmp_path / "exp").iterdir()) == [
         "coco.json",
+        "index.html",
         "labels",
         "predictions.json",
         "records.jsonl",
+        "sheet.jpg",
         "status.json",
+        "thumbnails",
     ]
 
 

@@ -17,6 +17,7 @@ from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.ledger import ClosedError
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Detections, Failure, InputState, Record, ResultError
 
@@ -62,7 +63,7 @@ def test_a_record_names_all_that_was_left(tmp_path: Path) -> None:
     folder, results = opened(tmp_path, ["a.jpg"])
     assert process(results, "a.jpg", 0) is None
     (line,) = journal(folder)
-    wanted = {"images/a.jpg", "labels/a.jpg.json", "labels/a.jpg.txt", "crops/cat/a.jpg.0.jpg"}
+    wanted = {"images/a.jpg", "labels/a.jpg.json", "labels/a.jpg.txt", "crops/cat/a.jpg.0.jpg", "thumbnails/a.jpg.jpg"}
     assert set(line["files"]) == wanted == {name for name in tree(folder.path) if "/" in name and name[0] != "."}
     folder.close()
 
@@ -199,7 +200,7 @@ def test_names_that_differ_in_case_only_where_the_file_system_does_not_tell(
     folder, results = opened(tmp_path, files)
     assert [process(results, file, index) for index, file in enumerate(files)] == [None] * 4
     left = [path for line in journal(folder) for path in line["files"]]
-    assert len({path.casefold() for path in left}) == len(left) == 16
+    assert len({path.casefold() for path in left}) == len(left) == 20
     assert "images/A.jpg" in left
     folder.close()
 
@@ -245,7 +246,7 @@ def test_threads_write_side_by_side(tmp_path: Path) -> None:
     folder, results = opened(tmp_path, files, Settings(nosave=True))
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda index: process(results, files[index], index), range(200))) == {None}
-    results.write_run({}, lambda index: None)
+    results.write_run(RunStatus.claimed({}), lambda index: None)
     assert len(journal(folder)) == 200
     found = json.loads((folder.path / "predictions.json").read_bytes())["images"]
     assert [record["file"] for record in found] == files

@@ -30,10 +30,10 @@ def many(folder: Path, count: int) -> Path:
 
 
 def tree(run: Path) -> dict[str, bytes]:
-    """The files of a run but its journal and its status."""
+    """The files of a run but its journal, its status, and its report, which says when it was."""
     files = (path for path in run.rglob("*") if path.is_file())
     found = {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
-    return {name: data for name, data in found.items() if name not in ("status.json", "records.jsonl")}
+    return {name: data for name, data in found.items() if name not in ("status.json", "records.jsonl", "index.html")}
 
 
 def status(run: Path) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def interrupt(run: Path) -> None:
     (run / ".partial").mkdir()
     begun = [
         ["scene-3.png", f"{folder}/scene-3.png{suffix}", True]
-        for folder, suffix in (("images", ""), ("labels", ".json"))
+        for folder, suffix in (("images", ""), ("labels", ".json"), ("thumbnails", ".jpg"))
     ]
     (run / ".partial" / "begun").write_text("".join(f"{json.dumps(line)}\n" for line in begun))
 

@@ -48,7 +48,7 @@ def tree(run: Path) -> dict[str, bytes]:
     """All files of a run but those that say where it comes from."""
     files = (path for path in run.rglob("*") if path.is_file())
     own = {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
-    told = ("status.json", "predictions.json", "coco.json", "records.jsonl")
+    told = ("status.json", "predictions.json", "coco.json", "records.jsonl", "index.html")
     return {name: data for name, data in own.items() if name not in told}
 
 

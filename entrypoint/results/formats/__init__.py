@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from functools import cache
 from importlib import import_module
-from typing import Any
 
 from entrypoint.errors import UsageError
-from entrypoint.results.formats.base import Format, InputFormat, RunFormat
+from entrypoint.results.formats.base import Format, InputFormat, RunFilesFormat, RunFormat
 from entrypoint.results.paths import twin_path
 from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Record
 
@@ -71,14 +71,26 @@ def places(formats: Iterable[Format], record: Record, found: Collection[str]) ->
     return {path: names[path] for path in found if path in names}
 
 
-def write_run(formats: Iterable[Format], folder: RunFolder, records: Iterable[Record], info: dict[str, Any]) -> None:
-    """Write the files of the whole run, in one pass over all records, sorted by file. Raises OutputError."""
-    with ExitStack() as files:
+def run_files(kind: Format) -> tuple[str, ...]:
+    """The files of the whole run that a format leaves."""
+    if isinstance(kind, RunFormat):
+        return (kind.file,)
+    return kind.files if isinstance(kind, RunFilesFormat) else ()
+
+
+def write_run(formats: Iterable[Format], folder: RunFolder, records: Iterable[Record], status: RunStatus) -> None:
+    """Write the files of the whole run, in one pass over all records, sorted by file. Raises OutputError.
+
+    `status` is what is known of it when all inputs have their records.
+    """
+    with ExitStack() as stack:
         sinks = []
         for kind in formats:
+            files = [stack.enter_context(folder.open(file)) for file in run_files(kind)]
             if isinstance(kind, RunFormat):
-                file = files.enter_context(folder.open(kind.file))
-                sinks.append(files.enter_context(kind.writing(file, info, folder.scratch)))
+                sinks.append(stack.enter_context(kind.writing(files[0], status.info, folder.scratch)))
+            elif isinstance(kind, RunFilesFormat):
+                sinks.append(stack.enter_context(kind.writing_all(files, status, folder)))
         for record in records:
             for sink in sinks:
                 sink(record)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.results.paths import result_path
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Detections, Record, compact
 
@@ -69,6 +71,12 @@ class Format(ABC):
             return False
         field = (cls.option or "").lstrip("-").replace("-", "_")
         return cls.default != bool(field and getattr(settings, field))
+
+    def expect(self, files: Sequence[str]) -> None:  # noqa: B027 - most have nothing to expect
+        """Called once, before any input is looked at, with all of them, sorted.
+
+        Raises UsageError when they cannot all be written in this format.
+        """
 
 
 class InputFormat(Format):
@@ -130,6 +138,23 @@ class RunFormat(Format):
         """For the time of the block, what takes each record, sorted by file; then all is in `file`.
 
         `info` says where the records come from; in `scratch` there is room for temporary files.
+        """
+
+
+class RunFilesFormat(Format):
+    """Writes several `files` in the run folder, made from all records; as RunFormat, which writes one."""
+
+    level = "run"
+    files: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def writing_all(
+        self, files: Sequence[IO[bytes]], status: RunStatus, folder: RunFolder
+    ) -> AbstractContextManager[Callable[[Record], None]]:
+        """For the time of the block, what takes each record, sorted by file; then all is in `files`.
+
+        `status` is what is known of the run when all its inputs have their records. What formats have left of these is
+        in the run's `folder`.
         """
 
 

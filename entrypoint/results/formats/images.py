@@ -30,6 +30,7 @@ class Images(FrameFormat):
         from entrypoint.results.draw import DrawOptions, annotate
         from entrypoint.results.encode import leave_image
 
-        options = DrawOptions(self.settings.line_thickness, self.settings.hide_labels, self.settings.hide_conf)
+        asked = self.settings
+        options = DrawOptions(asked.line_thickness, asked.hide_labels, asked.hide_conf, asked.palette)
         canvas = annotate(shown.image, shown.detections, self.names, options)
         leave_image(canvas, image_paths(self.folder, shown.file), self.settings.quality, leave)

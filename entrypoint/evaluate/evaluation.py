@@ -1,0 +1,222 @@
+"""The records of a run against a ground truth, and what comes out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrypoint.errors import SourceError
+from entrypoint.evaluate.cocoway import CocoWay, Found, Mistakes, evaluate_as_coco
+from entrypoint.evaluate.reading import read_truth
+from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
+from entrypoint.evaluate.yolov5way import Threshold, YoloWay, evaluate_as_yolov5
+from entrypoint.values import Record
+
+_FULL_CURVE = 0.001
+_NAMED = 5
+_WORST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that was evaluated; `objects` and `found` count the classes of the truth."""
+
+    file: str
+    width: int
+    height: int
+    objects: Objects
+    found: Found
+    mistakes: Mistakes
+    """At the best threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good the results are: by COCO's way and by YOLOv5's, with what has to be known to trust the numbers."""
+
+    names: tuple[str, ...]
+    coco: CocoWay
+    yolov5: YoloWay
+    images: list[Image]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def threshold(self) -> float:
+        """The confidence at which F1 over all classes is highest; 0.25 where nothing is right."""
+        best = self.yolov5.best_of_all
+        return best.confidence if best else 0.25
+
+    @property
+    def objects_by_class(self) -> NDArray[np.int64]:
+        """How many objects each class of the truth has."""
+        kinds = [image.objects.class_id for image in self.images]
+        return np.bincount(np.concatenate(kinds), minlength=len(self.names)).astype(np.int64)
+
+    @property
+    def worst(self) -> list[Image]:
+        """The images with mistakes, those with most first."""
+        return sorted(
+            (image for image in self.images if image.mistakes), key=lambda image: (-len(image.mistakes), image.file)
+        )
+
+
+def evaluate(records: Iterable[Record], names: Sequence[str], path: Path, least_confidence: float | None) -> Evaluation:
+    """Compare the records of a run with the ground truth at `path`.
+
+    `names` are the network's classes; `least_confidence` is the threshold that the run was made with. Raises
+    SourceError where the truth cannot be read, or has no image or no class in common with the run.
+    """
+    by_file = {record.file: record for record in records}
+    truth = read_truth(path, names)
+    warnings = _warnings_of(least_confidence)
+    pairs = _pairs(truth, by_file, path, warnings)
+    numbers = _class_numbers(truth, names, warnings)
+    expected = [objects_ for _, objects_ in pairs]
+    found = [_found(record, numbers) for record, _ in pairs]
+    coco = evaluate_as_coco(expected, found, truth.names)
+    yolov5 = evaluate_as_yolov5(expected, found, len(truth.names))
+    evaluation = Evaluation(truth.names, coco, yolov5, [], warnings)
+    for (record, objects_), seen, mistakes in zip(pairs, found, coco.mistakes(evaluation.threshold), strict=True):
+        size = record.width or 1, record.height or 1
+        evaluation.images.append(Image(record.file, *size, objects_, seen, mistakes))
+    return evaluation
+
+
+def _warnings_of(least_confidence: float | None) -> list[str]:
+    if least_confidence is None or least_confidence <= _FULL_CURVE:
+        return []
+    return [
+        f"the run kept detections from confidence {least_confidence:g} on, so the curves lack their ends and the mean "
+        "average precisions are too low; for figures that compare, run with --conf-thres 0.001 --iou-thres 0.6 "
+        "--max-det 300"
+    ]
+
+
+def _pairs(truth: Truth, records: dict[str, Record], path: Path, warnings: list[str]) -> list[tuple[Record, Objects]]:
+    """The images to evaluate, each with its record and its objects, sorted by file."""
+    matched = match_files(truth, sorted(records))
+    if not matched.by_file:
+        raise SourceError(
+            f"no image of the ground truth {path} is one of the run's {len(records)} inputs: it has "
+            f"{_few(list(truth.images))}, the run {_few(sorted(records))}"
+        )
+    nothing = objects([], [])
+    pairs, failed, unknown = [], 0, []
+    for file, record in sorted(records.items()):
+        if file in matched.by_file:
+            failed += record.detections is None
+            pairs.append((record, _objects(record, truth, matched.by_file[file])))
+        elif record.detections is not None and truth.is_yolo:
+            unknown.append(file)
+            pairs.append((record, nothing))
+        elif record.detections is not None:
+            unknown.append(file)
+    if matched.without_file:
+        warnings.append(
+            f"{len(matched.without_file)} images of the truth are not in the run: {_few(matched.without_file)}"
+        )
+    if failed:
+        warnings.append(f"{failed} images failed in the run; all their objects count as missed")
+    if unknown:
+        meaning = "count as images without objects" if truth.is_yolo else "are left out"
+        warnings.append(f"{len(unknown)} images of the run are not in the truth and {meaning}: {_few(unknown)}")
+    return pairs
+
+
+def _objects(record: Record, truth: Truth, image: str) -> Objects:
+    found = truth.images[image]
+    return scaled(found, record.width or 1, record.height or 1) if truth.is_yolo else found
+
+
+def _class_numbers(truth: Truth, names: Sequence[str], warnings: list[str]) -> dict[int, int]:
+    """The truth's number of each of the network's classes, found by name."""
+    exact = {name: number for number, name in enumerate(truth.names)}
+    loose = {name.strip().casefold(): number for name, number in exact.items()}
+    found = {class_id: exact.get(name, loose.get(name.strip().casefold())) for class_id, name in enumerate(names)}
+    numbers = {class_id: number for class_id, number in found.items() if number is not None}
+    if not numbers:
+        raise SourceError(
+            f"no class of the ground truth has the name of one of the network's: it has {_few(truth.names)}, the "
+            f"network {_few(names)}"
+        )
+    strange = [name for number, name in enumerate(truth.names) if number not in numbers.values()]
+    if strange:
+        warnings.append(f"{len(strange)} classes of the truth are none of the network's: {_few(strange)}")
+    return numbers
+
+
+def _found(record: Record, numbers: dict[int, int]) -> Found:
+    known = [one for one in record.detections or () if one.class_id in numbers]
+    return Found(
+        np.array([one.box for one in known], np.float64).reshape(-1, 4),
+        np.array([one.confidence for one in known], np.float64),
+        np.array([numbers[one.class_id] for one in known], np.int64),
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """What evaluation.json holds; null for what is not defined, as the precision of a class without objects."""
+    coco, yolov5 = evaluation.coco, evaluation.yolov5
+    return {
+        "images": len(evaluation.images),
+        "warnings": evaluation.warnings,
+        "coco": {key: _defined(value) for key, value in coco.numbers.items()},
+        "yolov5": {"mAP50": round(yolov5.map50, 6), "mAP50-95": round(yolov5.map, 6)},
+        "best_threshold": _threshold(yolov5.best_of_all),
+        "classes": [_class(evaluation, number, int(count)) for number, count in enumerate(evaluation.objects_by_class)],
+        "confusion": {
+            "rows": "truth, the last: none of the classes",
+            "columns": "found, the last: nothing",
+            "from_confidence": round(evaluation.threshold, 6),
+            "matrix": coco.confusion(evaluation.threshold).tolist(),
+        },
+        "worst": [
+            {
+                "file": image.file,
+                "right": int(image.mistakes.right.sum()),
+                "wrong": int(image.mistakes.wrong.sum()),
+                "missed": int(image.mistakes.missed.sum()),
+            }
+            for image in evaluation.worst[:_WORST]
+        ],
+    }
+
+
+def _class(evaluation: Evaluation, number: int, count: int) -> dict[str, Any]:
+    coco, yolov5 = evaluation.coco, evaluation.yolov5
+    curve = coco.precision[:, number]
+    return {
+        "name": evaluation.names[number],
+        "objects": count,
+        "coco": {"AP": _defined(coco.ap[number]), "AP50": _defined(coco.ap50[number])},
+        "yolov5": {"mAP50": _number(yolov5.ap[number, 0]), "mAP50-95": _number(yolov5.ap[number].mean())},
+        "best_threshold": _threshold(yolov5.best[number]),
+        "precision_at_recall": None if curve.min() < 0 else curve.round(4).tolist(),
+    }
+
+
+def _defined(value: float) -> float | None:
+    return None if value < 0 else round(float(value), 6)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def _threshold(best: Threshold | None) -> dict[str, float] | None:
+    if best is None:
+        return None
+    return {
+        "confidence": round(best.confidence, 6),
+        "f1": round(best.f1, 6),
+        "precision": round(best.precision, 6),
+        "recall": round(best.recall, 6),
+    }

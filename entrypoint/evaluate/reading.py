@@ -1,0 +1,133 @@
+"""Ground truths read from disk: COCO's JSON, a folder of YOLO's txt files, a folder of VOC's XML files."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from entrypoint.errors import SourceError
+from entrypoint.evaluate.truth import Objects, Truth, objects
+from entrypoint.text import printable
+
+_NOT_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "images.txt"}
+_ENTITY = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+def read_truth(path: Path, class_names: Sequence[str]) -> Truth:
+    """The ground truth at `path`: a JSON file, a YAML file that describes a dataset, or a folder.
+
+    YOLO's labels without names beside them have the numbers of `class_names`. Raises SourceError that says what was
+    found and what was expected.
+    """
+    try:
+        if path.is_dir():
+            return _read_folder(path, class_names)
+        if path.suffix.lower() in (".yaml", ".yml"):
+            return _read_yolo(path.parent, _yaml_names(path) or class_names)
+        return _read_coco(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ElementTree.ParseError) as error:
+        raise SourceError(
+            f"the ground truth {printable(path)} cannot be read ({type(error).__name__}: {error}); expected COCO's "
+            "JSON, a folder with YOLO's .txt or VOC's .xml files, or the data.yaml of such a folder"
+        ) from error
+
+
+def _read_folder(path: Path, class_names: Sequence[str]) -> Truth:
+    if next(path.rglob("*.xml"), None) is not None:
+        return _read_voc(path)
+    if next(_label_files(path), None) is not None:
+        return _read_yolo(path, _names_beside(path) or class_names)
+    candidates = sorted(path.glob("*.json"))
+    if len(candidates) != 1:
+        raise ValueError(f"a folder with {len(candidates)} .json files, and neither .txt nor .xml")
+    return _read_coco(json.loads(candidates[0].read_bytes()))
+
+
+def _read_coco(plain: Mapping[str, Any]) -> Truth:
+    categories = {int(one["id"]): (number, str(one["name"])) for number, one in enumerate(plain["categories"])}
+    by_image: dict[int, list[Mapping[str, Any]]] = {int(image["id"]): [] for image in plain["images"]}
+    for annotation in plain["annotations"]:
+        by_image[int(annotation["image_id"])].append(annotation)
+    images = {
+        str(image["file_name"]): _coco_objects(by_image[int(image["id"])], categories) for image in plain["images"]
+    }
+    return Truth(images, tuple(name for _, name in categories.values()), tuple(categories))
+
+
+def _coco_objects(annotations: Sequence[Mapping[str, Any]], categories: Mapping[int, tuple[int, str]]) -> Objects:
+    corners = [(x, y, x + width, y + height) for x, y, width, height in (one["bbox"] for one in annotations)]
+    return objects(
+        corners,
+        [categories[int(one["category_id"])][0] for one in annotations],
+        [float(one.get("area", one["bbox"][2] * one["bbox"][3])) for one in annotations],
+        [bool(one.get("iscrowd", 0)) for one in annotations],
+    )
+
+
+def _read_yolo(path: Path, names: Sequence[str]) -> Truth:
+    images: dict[str, Objects] = {}
+    most = -1
+    for file in _label_files(path):
+        lines = file.read_text("utf-8").splitlines()
+        rows = [[float(value) for value in line.split()] for line in lines if line.strip()]
+        images[_below_labels(file, path)] = objects([_corners(row) for row in rows], [int(row[0]) for row in rows])
+        most = max(most, *(int(row[0]) for row in rows), -1)
+    if most >= len(names):
+        raise ValueError(f"a label has class {most}, but there are {len(names)} classes")
+    return Truth(images, tuple(names), tuple(range(len(names))), is_yolo=True)
+
+
+def _label_files(path: Path) -> Iterator[Path]:
+    """The label files of a dataset: those below a folder `labels`, or all where there is none."""
+    top = path / "labels" if (path / "labels").is_dir() else path
+    return (file for file in sorted(top.rglob("*.txt")) if file.name not in _NOT_LABELS)
+
+
+def _below_labels(file: Path, path: Path) -> str:
+    top = path / "labels" if (path / "labels").is_dir() else path
+    return file.relative_to(top).with_suffix("").as_posix()
+
+
+def _corners(row: Sequence[float]) -> tuple[float, float, float, float]:
+    _, x, y, w, h, *more = row
+    if len(more) > 1:
+        raise ValueError(f"a line of {len(row)} numbers: outlines are not read; expected class, x, y, width, height")
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+
+
+def _names_beside(path: Path) -> list[str]:
+    """Class names in a file that lies beside the labels; empty where there is none."""
+    for folder in (path, path.parent):
+        for name in ("data.yaml", "dataset.yaml"):
+            if (folder / name).is_file():
+                return _yaml_names(folder / name)
+        for name in ("classes.txt", "obj.names"):
+            if (folder / name).is_file():
+                return [line.strip() for line in (folder / name).read_text("utf-8").splitlines() if line.strip()]
+    return []
+
+
+def _yaml_names(path: Path) -> list[str]:
+    import yaml  # type: ignore[import-untyped]
+
+    names = yaml.safe_load(path.read_text("utf-8")).get("names", [])
+    return [str(names[key]) for key in sorted(names)] if isinstance(names, dict) else [str(name) for name in names]
+
+
+def _read_voc(path: Path) -> Truth:
+    names: dict[str, int] = {}
+    images: dict[str, Objects] = {}
+    top = path / "Annotations" if (path / "Annotations").is_dir() else path
+    for file in sorted(top.rglob("*.xml")):
+        text = file.read_text("utf-8")
+        if _ENTITY.search(text):
+            raise ValueError(f"{file.name} declares entities, which no annotation needs")
+        root = ElementTree.fromstring(text)  # noqa: S314 - entities, its one danger, are refused above
+        boxes, kinds = [], []
+        for item in root.iterfind("object"):
+            boxes.append([float(item.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")])
+            kinds.append(names.setdefault(item.findtext("name", ""), len(names)))
+        images[root.findtext("filename") or file.stem] = objects(boxes, kinds)
+    return Truth(images, tuple(names), tuple(range(len(names))))

@@ -1,0 +1,41 @@
+"""thumbnails/<path>.jpg: small pictures of the inputs, for the report."""
+
+from collections.abc import Sequence
+
+from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, Leave
+from entrypoint.results.paths import result_path
+from entrypoint.settings import Settings
+
+_EMBEDDED = 2_000
+
+
+class Thumbnails(FrameFormat):
+    """Of each input where there are at most 2,000; of more inputs those on the contact sheet."""
+
+    name = "thumbnails"
+    help = "thumbnails/<path>.jpg: the small images that index.html and sheet.jpg show."
+    default = True
+    folder = "thumbnails"
+
+    @classmethod
+    def is_wanted(cls, settings: Settings) -> bool:
+        return settings.report and super().is_wanted(settings)
+
+    @classmethod
+    def suffixes(cls, file: str) -> Sequence[str]:
+        return (".jpg",)
+
+    @classmethod
+    def is_in_the_way(cls, file: str, other: str) -> bool:
+        return other.startswith(f"{file}.jpg/")  # all results have the suffix, so none has the name of an input
+
+    def expect(self, files: Sequence[str]) -> None:
+        from entrypoint.results.report.thumbnails import sheet_places
+
+        self._pictured = None if len(files) <= _EMBEDDED else {files[place] for place in sheet_places(len(files))}
+
+    def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
+        from entrypoint.results.report.thumbnails import encoded, shrunk
+
+        if self._pictured is None or shown.file in self._pictured:
+            leave(result_path(self.folder, shown.file, ".jpg"), encoded(shrunk(shown.image)))

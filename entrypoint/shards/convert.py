@@ -1,0 +1,100 @@
+"""`yolo-bac convert-results`: further formats of a run that has ended, in a folder of their own."""
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError
+from entrypoint.log import LOG
+from entrypoint.results.claim import claim
+from entrypoint.results.formats import all_formats, check_names, write_run
+from entrypoint.results.formats.base import Format, FrameFormat, MediumFormat
+from entrypoint.results.formats.coco_results import CocoResults, ids_of
+from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.runfolder import RunFolder, output_errors, write_all
+from entrypoint.results.runstatus import STATUS
+from entrypoint.results.summary import print_summary
+from entrypoint.settings import Settings
+from entrypoint.shards.meeting import Meeting
+from entrypoint.shards.parts import Part
+from entrypoint.text import printable
+from entrypoint.values import compact
+
+
+def convert(run: Path, settings: Settings, truth: Path | None) -> int:
+    """Write the formats that `settings.format` names from the records in the folder `run`; give the exit code.
+
+    They go to `<project>/<name>`, as whole as the run would have left them there. COCO's results get the ids of the
+    ground truth `truth`. Raises UsageError for a format that needs pixels, SourceError where there is no run.
+    """
+    kinds = _convertible(settings)
+    part = _run_in(run)
+    formats = [kind(settings, tuple((part.status.weights or {})["classes"])) for kind in kinds]
+    identity = part.status.identity
+    with closing(claim(settings.project, settings.name, identity, resume=False)) as folder:
+        with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
+            damaged = _read(part, meeting)
+            files = list(meeting.files())
+            for one in formats:
+                one.expect(files)
+                if isinstance(one, CocoResults) and truth:
+                    one.image_ids, one.category_ids = ids_of(truth, files)
+            _write_each(formats, folder, meeting)
+            write_run(formats, folder, (entry.record for entry, _ in meeting.entries()), part.status)
+        names = tuple(one.name for one in formats)
+        folder.write_status(replace(part.status, formats=names, left=folder.left))
+        print_summary(f"{len(files)} inputs as {', '.join(names)}.\nResults: {printable(folder.path)}\n")
+    return EXIT_MEDIA_FAILED if damaged else EXIT_OK
+
+
+def _convertible(settings: Settings) -> list[type[Format]]:
+    check_names(settings)
+    if not settings.format:
+        raise UsageError("convert-results: no format is named; expected --format and the names of some")
+    kinds = [kind for kind in all_formats() if kind.name in settings.format]
+    for kind in kinds:
+        if issubclass(kind, FrameFormat) or kind.name == "report":
+            raise UsageError(f"--format {kind.name} is made from the images themselves: only a run can write it")
+    return kinds
+
+
+def _run_in(folder: Path) -> Part:
+    try:
+        return Part.read(folder)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{printable(folder)} holds no run ({error}); expected a folder that yolo-bac left, with its {STATUS}"
+        ) from error
+
+
+def _read(part: Part, meeting: Meeting) -> int:
+    """Sort the records of a run; how many lines are damaged."""
+    damaged = 0
+    for line, file, said in part.entries():
+        if isinstance(said, str):
+            damaged += 1
+            LOG.warning("%s, line %d, is not a whole record: %s; left out", JOURNAL, line, said)
+        else:
+            meeting.put(0, file, said)
+    meeting.end_part()
+    return damaged
+
+
+def _write_each(formats: Sequence[Format], folder: RunFolder, meeting: Meeting) -> None:
+    """What belongs to one input each, and the journal, which vouches for it."""
+    of_media = [one for one in formats if isinstance(one, MediumFormat)]
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with output_errors(folder.path / JOURNAL):
+        journal = os.open(JOURNAL, flags, dir_fd=folder.tree.descriptor)
+    try:
+        for entry, _ in meeting.entries():
+            file, line = entry.record.file, compact(entry.record.to_json())
+            for one in of_media:
+                one.write(entry.record, line, partial(folder.write, file))
+            with output_errors(folder.path / JOURNAL), folder.ledger.recording(file) as left:
+                write_all(journal, memoryview(Entry(entry.record, entry.state, left).to_line(line)))
+    finally:
+        os.close(journal)

@@ -1,0 +1,78 @@
+"""convert-results: the same bytes as --format would have left at run time."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from entrypoint.sources.samples import DEMO_SCENES
+from tests.conftest import Ended
+
+Run = Callable[..., Ended]
+FORMATS = "json,predictions,coco,jsonl,csv,parquet,yolo,voc,cvat,labelstudio,coco-results,megadetector"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Scenes in a tree, and an input that fails."""
+    folder = tmp_path / "in"
+    (folder / "a b").mkdir(parents=True)
+    for name, scene in zip(("a b/ü (1).png", "a b/x.png", "x.png"), sorted(DEMO_SCENES.iterdir()), strict=False):
+        shutil.copy(scene, folder / name)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    return folder
+
+
+def tree(run: Path) -> dict[str, bytes]:
+    """The files of a run but its journal and its status."""
+    files = {path.relative_to(run).as_posix(): path for path in run.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in files.items() if name not in ("status.json", "records.jsonl")}
+
+
+def test_every_format_is_what_the_run_would_have_left(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    command = ("--demo", "--source", source, "--project", tmp_path, "--no-report", "--nosave")
+    assert yolo_bac(*command, "--format", FORMATS).code == 5
+    left = tree(tmp_path / "exp")
+    assert len(left) > 20
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", FORMATS)
+    assert ended.code == 0, ended.stderr
+    assert tree(tmp_path / "converted") == left
+    again = yolo_bac("convert-results", tmp_path / "converted", "--project", tmp_path, "--format", FORMATS)
+    assert again.code == 0 and tree(tmp_path / "converted2") == left, "what was converted is a run itself"
+
+
+def test_coco_results_have_the_ids_of_the_ground_truth(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path, "--nosave").code == 5
+    truth = {
+        "images": [{"id": 500 + number, "file_name": name} for number, name in enumerate(("ü (1).png", "a b/x.png"))],
+        "categories": [{"id": 90, "name": "circle"}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    options = ("--project", tmp_path, "--format", "coco-results", "--truth", tmp_path / "truth.json")
+    assert yolo_bac("convert-results", tmp_path / "exp", *options).code == 0
+    results = json.loads((tmp_path / "converted" / "coco_results.json").read_bytes())
+    assert {one["image_id"] for one in results} <= {500, 501} and {one["category_id"] for one in results} == {90}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 2, "no format is named"),
+        (("--format", "yolo,images"), 2, "made from the images themselves"),
+        (("--format", "yola"), 2, "expected names of"),
+    ],
+)
+def test_what_cannot_be_converted_is_refused(
+    yolo_bac: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path, "--nosave", "--no-report").code == 0
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, *arguments)
+    assert (ended.code, said in ended.stderr) == (code, True), ended.stderr
+    assert not (tmp_path / "converted").exists()
+
+
+def test_a_folder_that_holds_no_run_is_named(yolo_bac: Run, tmp_path: Path) -> None:
+    ended = yolo_bac("convert-results", tmp_path, "--project", tmp_path, "--format", "yolo")
+    assert ended.code == 4 and f"{tmp_path} holds no run" in ended.stderr
