@@ -19,7 +19,7 @@ from entrypoint.results.results import Results
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.suffixes import IMAGE_SUFFIXES
-from entrypoint.values import InputState, Record
+from entrypoint.values import InputState, Record, VideoFacts
 from tests.conftest import ROOT, Ended
 
 Run = Callable[..., Ended]
@@ -35,6 +35,9 @@ def test_each_says_what_it_is() -> None:
         "predictions": (None, True, "run"),
         "coco": (None, True, "run"),
         "csv": ("--save-csv", False, "run"),
+        "videos": ("--nosave", True, "medium"),
+        "frames": (None, True, "medium"),
+        "save-frames": ("--save-frames", False, "frame"),
     }
     assert all(kind.help.endswith(".") for kind in all_formats())
     assert all_formats()[-1].name == "images", "the one that draws on the shared image comes last"
@@ -44,8 +47,8 @@ def test_declarations_import_no_library_that_draws_or_computes() -> None:
     code = (
         "import sys\n"
         "from entrypoint.results.formats import all_formats\n"
-        "assert len(all_formats()) == 7\n"
-        "assert not {'cv2', 'torch', 'onnxruntime'} & sys.modules.keys()"
+        "assert len(all_formats()) == 10\n"
+        "assert not {'av', 'cv2', 'torch', 'onnxruntime'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
@@ -60,6 +63,18 @@ def test_places_of_two_formats_never_meet() -> None:
     assert len(places) == len(set(places)) > 3
     files = [kind.file for kind in all_formats() if issubclass(kind, RunFormat)]
     assert len(files) == len(set(files)) == 3
+
+
+def test_places_of_formats_of_videos_never_meet() -> None:
+    facts = VideoFacts(25, 3, 3, 0.12)
+    places = [
+        path
+        for kind in all_formats()
+        if issubclass(kind, InputFormat)
+        for path in kind.places(Record("a/x.avi", 9, 9, (), video=facts))
+    ]
+    assert len(places) == len(set(places))
+    assert {"images/a/x.avi.mp4", "video-frames/a/x.avi.jsonl", "labels/a/x.avi/x_3.txt"} <= set(places)
 
 
 def test_what_is_written_in_colour_is_what_opencv_writes() -> None:
