@@ -160,7 +160,7 @@ class Settings:
     save_frames: bool = option(
         False,
         decides=True,
-        help="Also write the frames of videos in which something was found, with their boxes: frames/<path>/.",
+        help="Also write the frames of videos in which something was found, with their boxes: video-frames/<path>/.",
     )
     nosave: bool = option(False, decides=True, detect_py=True, help="Do not write annotated images and videos.")
     vid_stride: int = option(

@@ -1,5 +1,6 @@
 """Videos made for tests: the demo's shapes on known paths, and each frame's number in black and white squares."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+os.environ["SVT_LOG"] = "1"  # SVT-AV1 prints what it does, unless it is told to print errors alone
 _BITS, _SQUARE = 10, 16
 _RED, _GREEN, _BLUE = (40, 40, 210), (60, 190, 60), (210, 70, 40)
 
@@ -35,7 +37,7 @@ def shapes(number: int, width: int = 320, height: int = 256) -> tuple[NDArray[np
     image = np.empty((height, width, 3), np.uint8)
     image[:] = np.linspace(150, 200, width).astype(np.uint8)[None, :, None]
     phase = number / 30
-    circle = (width * (0.2 + 0.1 * np.sin(2 * np.pi * phase)), height * (0.3 + 0.05 * np.cos(2 * np.pi * phase)))
+    circle = (width * (0.26 + 0.07 * np.sin(2 * np.pi * phase)), height * (0.3 + 0.05 * np.cos(2 * np.pi * phase)))
     square = (width * (0.5 + 0.08 * phase % 0.3), height * 0.7)
     triangle = (width * (0.82 - 0.05 * phase % 0.2), height * 0.35)
     boxes = {}

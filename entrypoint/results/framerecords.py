@@ -1,4 +1,4 @@
-"""frames/<path>.jsonl: what was found in a video, a line for each frame that was looked at.
+"""What was found in a video, a line for each frame that was looked at, in a file of its own.
 
 An hour of video has more detections than should be held in memory, so its record refers to this file.
 """
@@ -12,19 +12,13 @@ from typing import Any, Self
 from entrypoint.checks import checked_number, checked_object, checked_whole
 from entrypoint.errors import OutputError
 from entrypoint.log import LOG
-from entrypoint.results.paths import parts_of, result_path
+from entrypoint.results.paths import parts_of
 from entrypoint.values import Detection, Record, compact
 
-FOLDER = "frames"
 Opener = Callable[[str], int]
 """Opens a path in a run folder for reading and gives the descriptor. Raises OSError."""
 
 _ANY = 1 << 62
-
-
-def frames_path(file: str) -> str:
-    """Where the frames of the video `file` are."""
-    return result_path(FOLDER, file, ".jsonl")
 
 
 def frames_of(record: Record) -> Iterator[tuple[int, "FrameRecord"]]:

@@ -36,12 +36,16 @@ class Entry:
     state: InputState | None
     files: tuple[str, ...]
 
-    def to_line(self, record: bytes | None = None) -> bytes:
-        """The line; `record` is the record's JSON where it is at hand already."""
+    def record_text(self) -> bytes:
+        """The record's JSON; that of a video refers to the file with its detections."""
         found = self.record.detections
         if isinstance(found, StoredDetections):
-            record = compact(replace(self.record, detections=()).to_json() | {"detections": found.to_json()})
-        record = record or compact(self.record.to_json())
+            return compact(replace(self.record, detections=()).to_json() | {"detections": found.to_json()})
+        return compact(self.record.to_json())
+
+    def to_line(self, record: bytes | None = None) -> bytes:
+        """The line; `record` is the record's JSON where it is at hand already."""
+        record = record or self.record_text()
         state = None if self.state is None else asdict(self.state)
         return record[:-1] + b", " + compact({"input": state, "files": list(self.files)})[1:] + b"\n"
 

@@ -9,9 +9,10 @@ from entrypoint.log import LOG
 from entrypoint.results.draw import DrawOptions, annotate
 from entrypoint.results.encode import leave_image
 from entrypoint.results.formats.base import AnnotatedFrame, Format, FrameFormat
+from entrypoint.results.formats.frames import Frames
 from entrypoint.results.formats.saved_frames import SavedFrames
 from entrypoint.results.formats.videos import Videos
-from entrypoint.results.framerecords import FrameRecord, StoredDetections, frames_path
+from entrypoint.results.framerecords import FrameRecord, StoredDetections
 from entrypoint.results.leaving import Leaving
 from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.segments import FRAMES_A_SEGMENT, Segment, detections_path, pictures_path
@@ -99,7 +100,7 @@ class VideoResults:
         if self._encoder and segment:
             with self._errors():
                 self._encoder.end()
-        path = frames_path(self._leave.file)
+        path = Frames.path(self._leave.file)
         self._leave(path, chain(self._stored_lines(), segment.lines if segment else ()))
         if self._shows:
             self._join(first.look, segment, sound)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from entrypoint.results.journal import Entry
-from entrypoint.values import compact
 
 _COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, entry BLOB, part INT"
 # Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
@@ -42,7 +41,7 @@ class Meeting:
             self._database.execute("DELETE FROM part WHERE file = ?", (file,))
             return
         size = entry.state.size if entry.state else None
-        line = compact(entry.record.to_json()).decode()
+        line = entry.record_text().decode()
         row = (file, entry.record.failure is not None, line, size, entry.to_line(), number)
         self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)", row)
 

@@ -3,15 +3,18 @@
 import os
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from entrypoint import log
-from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError
+from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError
 from entrypoint.log import LOG
 from entrypoint.results.claim import abandon, claim, start_over
 from entrypoint.results.formats import named, places, write_run
+from entrypoint.results.formats.frames import Frames
+from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors, write_all
@@ -24,7 +27,7 @@ from entrypoint.shards.job import Job, contradiction
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part, find_parts
 from entrypoint.text import printable
-from entrypoint.values import ResultError
+from entrypoint.values import Failure, Record, ResultError
 
 _TREES = 64
 
@@ -95,7 +98,7 @@ class _Merge:
         exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
         message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
         state: State = "stopped" if gaps else "finished"
-        records = (entry.record for entry, _ in self._meeting.entries())
+        records = (self._settled(entry).record for entry, _ in self._meeting.entries())
         write_run(self._formats, self._folder, records, status.complete(state, exit_code, message))
         status.write(state, exit_code, message)
         print_summary(summary(counts, self._folder.path, status.seconds, message))
@@ -126,8 +129,9 @@ class _Merge:
             journal = os.open(JOURNAL, flags, dir_fd=self._folder.tree.descriptor)
         try:
             for entry, number in self._meeting.entries():
-                counts.add(entry.record)
                 self._take(entry, self._parts[number])
+                entry = self._settled(entry)
+                counts.add(entry.record)
                 with (
                     output_errors(self._folder.path / JOURNAL),
                     self._folder.ledger.recording(entry.record.file) as left,
@@ -138,7 +142,12 @@ class _Merge:
 
     def _take(self, entry: Entry, part: Part) -> None:
         """Bring over those files of a part that a record names, where it may have left such."""
-        file, allowed = entry.record.file, places(self._formats, entry.record, entry.files)
+        file = entry.record.file
+        try:
+            allowed = places(self._formats, entry.stored(self._tree(part.path).open).record, entry.files)
+        except OutputError as error:
+            self._damaged(part, str(error))
+            return
         for path in entry.files:
             plain = allowed.get(path)
             if plain is None:
@@ -158,6 +167,19 @@ class _Merge:
                 if not self._folder.fresh:
                     raise
                 self._damaged(part, f"{printable(path)} is the place of another input's result")
+
+    def _settled(self, entry: Entry) -> Entry:
+        """The same, with the detections of a video where they lie now; a failed one, where they are lost."""
+        record = entry.record
+        if not isinstance(record.detections, StoredDetections):
+            return entry
+        path = Frames.path(record.file)
+        path = twin_path(path) if record.file in self._twins else path
+        if not self._folder.tree.exists(path):
+            failure = Failure("damaged", "what its part has left of its frames cannot be read")
+            return replace(entry, record=Record.failed(record.file, failure))
+        found = replace(record.detections, path=path)
+        return replace(entry, record=replace(record, detections=found)).stored(self._folder.tree.open)
 
     def _damaged(self, part: Part, what: str) -> None:
         message = f"{printable(part.path)}: {what}"

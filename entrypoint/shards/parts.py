@@ -67,7 +67,7 @@ class Part:
                     plain = decoded(line)
                     if plain.get("gone") is True and isinstance(plain.get("file"), str):
                         yield number, plain["file"], None
-                    else:
+                    elif "segment" not in plain:  # a video that is not done is looked at again by the part itself
                         entry = Entry.from_json(plain)
                         yield number, entry.record.file, entry
                 except ValueError as error:

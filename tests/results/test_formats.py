@@ -20,7 +20,7 @@ from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.suffixes import IMAGE_SUFFIXES
-from entrypoint.values import InputState, Record
+from entrypoint.values import InputState, Record, VideoFacts
 from tests.conftest import ROOT, Ended
 
 Run = Callable[..., Ended]
@@ -46,6 +46,9 @@ def test_each_says_what_it_is() -> None:
         "megadetector": (None, False, "run"),
         "thumbnails": (None, True, "frame"),
         "report": ("--no-report", True, "run"),
+        "videos": ("--nosave", True, "medium"),
+        "frames": (None, True, "medium"),
+        "save-frames": ("--save-frames", False, "frame"),
     }
     assert all(kind.help.endswith(".") for kind in all_formats())
     assert all_formats()[-1].name == "images", "the one that draws on the shared image comes last"
@@ -55,8 +58,8 @@ def test_declarations_import_no_library_that_draws_or_computes() -> None:
     code = (
         "import sys\n"
         "from entrypoint.results.formats import all_formats\n"
-        "assert len(all_formats()) == 17\n"
-        "assert not {'cv2', 'torch', 'onnxruntime', 'polars', 'jinja2'} & sys.modules.keys()"
+        "assert len(all_formats()) == 20\n"
+        "assert not {'av', 'cv2', 'torch', 'onnxruntime', 'polars', 'jinja2'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
@@ -71,6 +74,18 @@ def test_places_of_two_formats_never_meet() -> None:
     assert len(places) == len(set(places)) > 3
     files = [kind.file for kind in all_formats() if issubclass(kind, RunFormat)]
     assert len(files) == len(set(files)) == 3
+
+
+def test_places_of_formats_of_videos_never_meet() -> None:
+    facts = VideoFacts(25, 3, 3, 0.12)
+    places = [
+        path
+        for kind in all_formats()
+        if issubclass(kind, InputFormat)
+        for path in kind.places(Record("a/x.avi", 9, 9, (), video=facts))
+    ]
+    assert len(places) == len(set(places))
+    assert {"images/a/x.avi.mp4", "video-frames/a/x.avi.jsonl", "labels/a/x.avi/x_3.txt"} <= set(places)
 
 
 def test_what_is_written_in_colour_is_what_opencv_writes() -> None:

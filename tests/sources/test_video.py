@@ -64,7 +64,6 @@ CODECS = {
 
 @pytest.mark.parametrize("name", CODECS)
 def test_every_frame_of_every_codec_comes_in_order_and_at_its_time(tmp_path: Path, name: str) -> None:
-    os.environ["SVT_LOG"] = "1"
     path = make_video(tmp_path / name, frames(), CODECS[name])
     found, failure, reading = read(path)
     assert identify(path).family == "video" and failure is None

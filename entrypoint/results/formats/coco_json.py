@@ -2,20 +2,23 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from entrypoint.results.formats.base import JsonArray, RunFormat
+from entrypoint.results.framerecords import frames_of
+from entrypoint.results.paths import frame_name
 from entrypoint.values import Detection, Record, compact
 
 
 class CocoJson(RunFormat):
     """Images (also those without a box), annotations with `score`, categories by the network's class ids.
 
-    `bbox` is x, y, width, height in pixels of the upright image. Inputs that failed have no size and are left out;
-    predictions.json has them.
+    `bbox` is x, y, width, height in pixels of the upright image. Each frame of a video that was looked at is an image,
+    named as --save-frames names its picture. Inputs that failed have no size and are left out; predictions.json has
+    them.
     """
 
     name = "coco"
@@ -33,10 +36,11 @@ class CocoJson(RunFormat):
             def take(record: Record) -> None:
                 if record.detections is None:
                     return
-                number, first = images.count + 1, annotations.count + 1
                 size = {"width": record.width, "height": record.height}
-                images.add([{"id": number, "file_name": record.file, **size}])
-                annotations.add([_annotation(n, number, found) for n, found in enumerate(record.detections, first)])
+                for image, detections in _images(record):
+                    number, first = images.count + 1, annotations.count + 1
+                    images.add([{"id": number, **image, **size}])
+                    annotations.add([_annotation(n, number, found) for n, found in enumerate(detections, first)])
 
             yield take
             file.write(b'\n],\n"annotations": [')
@@ -44,6 +48,15 @@ class CocoJson(RunFormat):
             shutil.copyfileobj(aside, file)
             categories = [{"id": class_id, "name": name} for class_id, name in enumerate(self.names)]
             file.write(b'\n],\n"categories": ' + compact(categories) + b"}\n")
+
+
+def _images(record: Record) -> Iterator[tuple[dict[str, Any], Collection[Detection]]]:
+    """What becomes of a record: the image that it is of, or each frame, and what was found in it."""
+    if record.video is None:
+        yield {"file_name": record.file}, record.detections or ()
+    for number, frame in frames_of(record):
+        name = f"{frame_name(record.file, number)}.jpg"
+        yield {"file_name": name, "video": record.file, "frame": frame.index, "time": frame.time}, frame.detections
 
 
 def _annotation(number: int, image: int, found: Detection) -> dict[str, Any]:

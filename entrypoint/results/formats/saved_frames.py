@@ -1,9 +1,10 @@
-"""frames/<path>/<name>_<number>.jpg: frames of videos in which something was found, for --save-frames."""
+"""video-frames/<path>/<name>_<number>.jpg: frames of videos in which something was found, for --save-frames."""
 
 from collections.abc import Iterator, Sequence
 
 from entrypoint.results.formats.base import InputFormat
-from entrypoint.results.framerecords import FOLDER, frames_of
+from entrypoint.results.formats.frames import FOLDER
+from entrypoint.results.framerecords import frames_of
 from entrypoint.results.imagenames import image_paths
 from entrypoint.results.paths import frame_name
 from entrypoint.values import Record
@@ -14,7 +15,7 @@ class SavedFrames(InputFormat):
 
     name = "save-frames"
     option = "--save-frames"
-    help = "frames/<path>/: the frames of each video in which something was found, with their boxes."
+    help = "video-frames/<path>/: the frames of each video in which something was found, with their boxes."
     level = "frame"
     folder = FOLDER
 

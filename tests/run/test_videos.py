@@ -1,0 +1,240 @@
+"""Videos in a run: every frame's boxes, annotated videos, and the same results whatever interrupts it."""
+
+import json
+import random
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from entrypoint.results.journallines import decoded
+from tests.conftest import Ended, records, start
+from tests.schemas import assert_valid
+from tests.videos import Recipe, make_video, shapes
+
+Run = Callable[..., Ended]
+WIDTH, HEIGHT = 320, 256
+KILLS = 6
+
+
+def moving(path: Path, count: int, recipe: Recipe | None = None, first: int = 0) -> Path:
+    return make_video(path, [shapes(number)[0] for number in range(first, first + count)], recipe)
+
+
+def by_frame(record: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    found = defaultdict(list)
+    for one in record["detections"]:
+        found[one["frame"]].append(one)
+    return found
+
+
+def check(run: Path) -> dict[str, dict[str, Any]]:
+    """The records, when every file with them agrees with the others and with its schema."""
+    found = records(run)
+    for file, record in found.items():
+        assert_valid(record, "record")
+        assert json.loads((run / "labels" / f"{file}.json").read_bytes()) == record
+        lines = [json.loads(line) for line in (run / "video-frames" / f"{file}.jsonl").read_bytes().splitlines()]
+        for line in lines:
+            assert_valid(line, "frame")
+        told = [one | {"frame": line["frame"], "time": line["time"]} for line in lines for one in line["detections"]]
+        assert told == record["detections"]
+    coco = json.loads((run / "coco.json").read_bytes())
+    assert_valid(coco, "coco")
+    assert len(coco["annotations"]) == sum(len(record["detections"]) for record in found.values())
+    for line in (run / "records.jsonl").read_bytes().splitlines():
+        assert_valid(decoded(line), "journal")
+    return found
+
+
+VIDEOS = {
+    # with hardly a loss, so that what is found in stills is the truth
+    "h264.mp4": Recipe(options={"crf": "6"}, audio="aac"),
+    "hevc.mkv": Recipe("libx265", {"preset": "ultrafast", "x265-params": "log-level=none:crf=6"}),
+    "vp9.webm": Recipe("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "crf": "6", "b": "0"}),
+    "av1.mp4": Recipe("libsvtav1", {"preset": "11", "crf": "10"}),
+    "mjpeg.avi": Recipe("mjpeg", {"b": "8000000"}, pixels="yuvj420p"),
+    "mpeg4.avi": Recipe("mpeg4", {"b": "8000000"}),
+}
+
+
+def test_boxes_of_moving_shapes_are_those_of_stills_within_two_pixels_in_every_codec(
+    yolo_bac: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for file, recipe in VIDEOS.items():
+        moving(tmp_path / "in" / file, 24, recipe)
+    for number in range(24):
+        cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), shapes(number)[0])
+    ended = yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--imgsz", 320, "--conf-thres", 0.5)
+    assert ended.code == 0, ended.stderr
+    found = records(tmp_path / "exp")
+    for file in VIDEOS:
+        assert (found[file]["fps"], found[file]["frames"], found[file]["frames_read"]) == (25, 24, 24)
+        frames = by_frame(found[file])
+        for number in range(24):
+            still, truth = found[f"{number}.png"]["detections"], shapes(number)[1]
+            boxes = {one["class"]: list(one["box"].values()) for one in still}
+            assert sorted(one["class"] for one in frames[number]) == [0, 1, 2] == sorted(boxes), (file, number)
+            for one in frames[number]:
+                box = list(one["box"].values())
+                assert box == pytest.approx(boxes[one["class"]], abs=2), (file, number)
+                assert box == pytest.approx(truth[one["class"]], abs=12)  # as well as this small network can
+
+
+def test_every_file_with_records_of_videos_agrees_with_the_others(yolo_bac: Run, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    moving(tmp_path / "in" / "a.mp4", 600, Recipe(audio="aac"))
+    moving(tmp_path / "in" / "deep" / "b.avi", 20, Recipe("mpeg4"))
+    command = ["--demo", "--source", tmp_path / "in", "--imgsz", 160]
+    assert yolo_bac(*command, "--project", tmp_path / "one", "--batch-size", 1).code == 0
+    assert yolo_bac(*command, "--project", tmp_path / "many", "--batch-size", 5).code == 0
+    one, many = check(tmp_path / "one" / "exp"), check(tmp_path / "many" / "exp")
+    assert one == many and len(one["a.mp4"]["detections"]) > 1000
+    left = {path.relative_to(tmp_path / "one" / "exp").as_posix() for path in (tmp_path / "one" / "exp").rglob("*.*")}
+    assert left == {
+        *("status.json", "records.jsonl", "predictions.json", "coco.json"),
+        *("images/a.mp4", "images/deep/b.avi.mp4"),
+        *("labels/a.mp4.json", "labels/deep/b.avi.json"),
+        *("video-frames/a.mp4.jsonl", "video-frames/deep/b.avi.jsonl"),
+    }
+
+
+def test_the_annotated_video_has_boxes_times_and_sound(yolo_bac: Run, tmp_path: Path) -> None:
+    source = moving(tmp_path / "a.mp4", 30, Recipe(audio="aac", turned=90))
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path, "--imgsz", 320).code == 0
+    with av.open(str(tmp_path / "exp" / "images" / "a.mp4")) as shown, av.open(str(source)) as original:
+        assert len(shown.streams.audio) == 1
+        for ours, theirs in zip(shown.decode(video=0), original.decode(video=0), strict=True):
+            assert ours.time == theirs.time
+            picture = cv2.rotate(theirs.to_ndarray(format="bgr24"), cv2.ROTATE_90_COUNTERCLOCKWISE)
+            changed = np.abs(ours.to_ndarray(format="bgr24").astype(int) - picture).max(2) > 60
+            assert 0.01 < changed.mean() < 0.3
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_files_of_frames_are_named_as_detect_py_names_them(yolo_bac: Run, tmp_path: Path, stride: int) -> None:
+    moving(tmp_path / "a.mp4", 10)
+    options = ["--save-txt", "--save-crop", "--save-frames", "--nosave", "--vid-stride", stride, "--imgsz", 320]
+    source = ["--demo", "--source", tmp_path / "a.mp4", "--project", tmp_path]
+    assert yolo_bac(*source, *options).code == 0
+    run = tmp_path / "exp"
+    numbers = range(1, 10 // stride + 1)
+    assert {path.name for path in (run / "labels" / "a.mp4").iterdir()} == {f"a_{number}.txt" for number in numbers}
+    found = by_frame(records(run)["a.mp4"])
+    assert set(found) == {number * stride - 1 for number in numbers}
+    for number in numbers:
+        lines = (run / "labels" / "a.mp4" / f"a_{number}.txt").read_text().splitlines()
+        assert sorted(int(line.split()[0]) for line in lines) == [0, 1, 2]
+        picture = cv2.imread(str(run / "video-frames" / "a.mp4" / f"a_{number}.jpg"))
+        assert picture is not None and picture.shape == (HEIGHT, WIDTH, 3)
+        place = next(at for at, one in enumerate(found[number * stride - 1]) if one["class"] == 0)
+        assert (run / "crops" / "circle" / "a.mp4" / f"a_{number}.{place}.jpg").is_file()
+    assert not (run / "images").exists()
+
+
+def test_frames_in_which_nothing_was_found_are_looked_at_all_the_same(yolo_bac: Run, tmp_path: Path) -> None:
+    blank = np.full((64, 64, 3), 128, np.uint8)
+    make_video(tmp_path / "a.mp4", [blank] * 5)
+    source = ["--demo", "--source", tmp_path / "a.mp4", "--project", tmp_path]
+    assert yolo_bac(*source, "--save-txt", "--save-frames", "--conf-thres", 0.9).code == 0
+    found = check(tmp_path / "exp")
+    assert found["a.mp4"]["detections"] == [] and found["a.mp4"]["failure"] is None
+    assert len((tmp_path / "exp" / "video-frames" / "a.mp4.jsonl").read_bytes().splitlines()) == 5
+    assert len(list((tmp_path / "exp" / "labels" / "a.mp4").iterdir())) == 5
+    assert not (tmp_path / "exp" / "video-frames" / "a.mp4").exists()
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_a_cut_video_keeps_what_was_read_and_says_so(yolo_bac: Run, tmp_path: Path, accept: bool) -> None:
+    path = moving(tmp_path / "a.mkv", 50)
+    path.write_bytes(path.read_bytes()[:-8000])
+    options = ["--accept-damaged"] if accept else []
+    ended = yolo_bac("--demo", "--source", path, "--project", tmp_path, "--imgsz", 320, *options)
+    record = check(tmp_path / "exp")["a.mkv"]
+    assert ended.code == (0 if accept else 5)
+    assert (record["failure"] is None) == accept and "it ends after" in ended.stderr + str(record["failure"])
+    assert 5 < record["frames_read"] < 50 and len(by_frame(record)) == record["frames_read"]
+    with av.open(str(tmp_path / "exp" / "images" / "a.mkv.mp4")) as shown:
+        assert len(list(shown.decode(video=0))) == record["frames_read"]
+
+
+def test_a_video_without_a_frame_does_not_end_the_run(yolo_bac: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+    moving(tmp_path / "in" / "good.mp4", 5)
+    ended = yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--max-failures", 1)
+    assert ended.code == 0
+    found = records(tmp_path / "exp")
+    assert found["broken.mp4"]["failure"].startswith("damaged: ") and found["broken.mp4"]["detections"] is None
+    assert len(by_frame(found["good.mp4"])) == 5
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """All that a run has left, but for what is said of the run itself."""
+    paths = (path for path in run.rglob("*") if path.is_file() and path.name not in ("status.json", "records.jsonl"))
+    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
+    for name in ("predictions.json", "coco.json"):
+        plain = json.loads(found[name])
+        del plain["info"]
+        found[name] = json.dumps(plain).encode()
+    return found
+
+
+def kill_and_continue(command: list[object], folder: Path, kills: int, chance: random.Random, whole: float) -> int:
+    """Kill a run at so many random moments, then let it end; gives how many of its attempts went on from a segment."""
+    went_on = 0
+    for _ in range(kills):
+        job = start(*command, "--project", folder)
+        time.sleep(chance.uniform(0.1, 0.6) * whole)
+        job.send_signal(signal.SIGKILL)
+        job.communicate()
+        journal = folder / "exp" / "records.jsonl"
+        went_on += journal.exists() and b'"segment": ' in journal.read_bytes()
+    job = start(*command, "--project", folder)
+    _, stderr = job.communicate()
+    assert job.returncode == 0, stderr
+    return went_on
+
+
+def test_a_video_that_is_killed_at_any_moment_ends_as_one_that_is_not(tmp_path: Path) -> None:
+    frames = [np.asarray(cv2.resize(shapes(number)[0], (96, 64)), np.uint8) for number in range(1700)]
+    source = make_video(tmp_path / "a.mp4", frames, Recipe(audio="aac", turned=90, gop=50))
+    command = ["--demo", "--source", source, "--imgsz", 96, "--save-frames", "--vid-stride", 2, "--conf-thres", 0.2]
+    began = time.monotonic()
+    job = start(*command, "--project", tmp_path / "whole")
+    _, stderr = job.communicate()
+    whole = time.monotonic() - began
+    assert job.returncode == 0, stderr
+    kill_and_continue(command, tmp_path / "killed", KILLS, random.Random(0), whole)
+    assert results(tmp_path / "killed" / "exp") == results(tmp_path / "whole" / "exp")
+
+
+def test_shards_of_videos_merge_to_the_whole(yolo_bac: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        moving(tmp_path / "in" / f"{number}.mp4", 20, first=number * 20)
+    command = ["--demo", "--source", tmp_path / "in", "--imgsz", 160, "--save-txt", "--save-crop", "--save-frames"]
+    assert yolo_bac(*command, "--project", tmp_path / "whole").code == 0
+    for shard in range(2):
+        assert yolo_bac(*command, "--project", tmp_path / "parts", "--shard", f"{shard}/2").code == 0
+    ended = yolo_bac("merge", tmp_path / "parts", "--project", tmp_path / "all")
+    assert ended.code == 0, ended.stderr
+    assert results(tmp_path / "all" / "merged") == results(tmp_path / "whole" / "exp")
+
+
+def test_lost_frames_of_a_part_are_said(yolo_bac: Run, tmp_path: Path) -> None:
+    moving(tmp_path / "a.mp4", 10)
+    assert yolo_bac("--demo", "--source", tmp_path / "a.mp4", "--project", tmp_path / "p", "--shard", "0/1").code == 0
+    (lost,) = (tmp_path / "p").rglob("a.mp4.jsonl")
+    lost.unlink()
+    ended = yolo_bac("merge", tmp_path / "p", "--project", tmp_path / "all")
+    assert ended.code == 5
+    assert records(tmp_path / "all" / "merged")["a.mp4"]["failure"].startswith("damaged: ")
