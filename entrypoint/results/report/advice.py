@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 ADVICE: Mapping[str, str] = {
     "damaged": "Its data is broken. Copy it again from where it comes from, and compare the sizes.",
+    "encrypted": "It is a member of an archive that asks for a password. Bring the archive without one.",
+    "link": "It is a link inside an archive, and those are not followed. Bring the file itself.",
     "dangling_link": "It is a link to something that is not there. In a container: mount what it points to as well.",
     "empty": "The file has no content. Copy it again from where it comes from.",
     "inference": "The network could not compute it. Run again with --device cpu to see whether that helps.",
