@@ -65,7 +65,7 @@ def _torch_on_cpu(network: Network, threads: int) -> Engine:
         raise UsageError(f"--engine torch: {_NO_PYTORCH}, or use --engine onnx") from error
     engine = TorchEngine(network.graph, CPU)
     engine.set_threads(threads)
-    if fault := _fault(engine, network, _reference(network), _MOST_DIFFERENCE):
+    if fault := engine_fault(engine, network):
         raise ResourceError(f"PyTorch does not run these weights: {fault}")
     return engine
 
@@ -79,8 +79,17 @@ def _expected(network: Network) -> list[np.ndarray]:
     return found
 
 
-def _reference(network: Network) -> list[np.ndarray] | None:
-    """The same; None where ONNX Runtime is not here, or does not run it."""
+def engine_fault(engine: Engine, network: Network) -> str | None:
+    """How an engine on any device does not give what ONNX Runtime gives for a small image; None for no difference.
+
+    Where ONNX Runtime is not here, or does not run the network, it is held to PyTorch on the CPU. Raises WeightsError
+    for a network that gives no finite numbers.
+    """
+    most = _MOST_ON_GPU if engine.device.on_gpu else _MOST_DIFFERENCE
+    return _fault(engine, network, _reference(network), most)
+
+
+def _reference(network: Network) -> Sequence[Output]:
     try:
         return _expected(network)
     except WeightsError:
@@ -88,15 +97,16 @@ def _reference(network: Network) -> list[np.ndarray] | None:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        return None
+    from entrypoint.engines.torch import TorchEngine
+
+    found = TorchEngine(network.graph, CPU).run(planes([trial_image(network.graph, network.stride)]))
+    _require_finite(found)
+    return found
 
 
-def _fault(engine: Engine, network: Network, expected: Sequence[Output] | None, most: float) -> str | None:
+def _fault(engine: Engine, network: Network, expected: Sequence[Output], most: float) -> str | None:
     """How an engine's outputs for a small image are not those expected."""
     found = engine.run(engine.upload([trial_image(network.graph, network.stride)]))
-    if expected is None:
-        _require_finite(found)
-        return None
     return disagreement(found, expected, most)
 
 
@@ -117,7 +127,7 @@ def gpu_fault(network: Network, device: Device, settings: Settings) -> str | Non
     try:
         engine = TorchEngine(network.graph, replace(device, half=False))
         engine.set_threads(1)
-        fault = _fault(engine, network, _reference(network), _MOST_ON_GPU)
+        fault = engine_fault(engine, network)
     except UnknownOperationError as error:
         fault = str(error)
     if fault and settings.device.strip():

@@ -55,7 +55,7 @@ def load(
     try:
         cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
         network = load_network(weights.path, weights.kind)
-        options = _options(network, settings)
+        options = options_for(network, settings)
         imgsz = network.size or settings.imgsz
         what = f"the network in {printable(weights.path)} at {imgsz[0]} × {imgsz[1]}"
         memory.require(memory.need_of(network.graph.nbytes, imgsz), what)
@@ -113,7 +113,8 @@ def lanes_that_fit(detector: Detector) -> int:
     return max(1, 1 + after // (max(before - after, _LEAST_LANE_BYTES) + _IMAGE_BYTES))
 
 
-def _options(network: Network, settings: Settings) -> DetectorOptions:
+def options_for(network: Network, settings: Settings) -> DetectorOptions:
+    """What the settings ask of a detector. Raises UsageError for what this network cannot do, or classes it lacks."""
     if settings.augment and not network.augments:
         raise UsageError("--augment: these weights are of a family without augmented inference; leave it out")
     nms = NmsOptions(

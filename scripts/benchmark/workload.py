@@ -12,7 +12,7 @@ from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
-from entrypoint.run.pipeline import Pipeline
+from entrypoint.run.pipeline import OnRecord, Pipeline
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
 from entrypoint.values import Record
@@ -29,8 +29,15 @@ class Workload:
     settings: Settings
     scratch: Path
 
-    def job(self, *, nosave: bool = False, threads: int | None = None, lanes: tuple[Detector, ...] = ()) -> Span:
-        """The whole job on all media, less its start: an image's share."""
+    def job(
+        self,
+        *,
+        nosave: bool = False,
+        threads: int | None = None,
+        lanes: tuple[Detector, ...] = (),
+        on_record: OnRecord | None = None,
+    ) -> Span:
+        """The whole job on all media, less its start: an image's share. `on_record` hears of each medium's record."""
         settings = replace(self.settings, nosave=nosave)
         names = self.loaded.names
         with (
@@ -49,7 +56,7 @@ class Workload:
                 deadline=Deadline(None, 0, 0),
                 timings=Timings(),
             )
-            pipeline.run(self.media, _expect_success)
+            pipeline.run(self.media, on_record or _expect_success)
             written.write_run({}, lambda index: None)
         return span.each(len(self.media))
 

@@ -1,0 +1,1 @@
+"""What scripts/gpu-check does: parity, speed, memory and faults on one device, as a table and as JSON."""
