@@ -1,6 +1,10 @@
 """The devices of a run, as its settings ask for them."""
 
+import threading
+from contextlib import suppress
+
 from entrypoint.errors import UsageError
+from entrypoint.host.cuda import NoGpuError, gpus
 from entrypoint.host.device import Device, choose_devices
 from entrypoint.settings import Settings
 
@@ -20,3 +24,24 @@ def _fault(device: Device) -> str | None:
     except ImportError as error:
         return f"{device.description} is of no use without PyTorch, which is not here ({error})"
     return fault(device)
+
+
+def import_ahead(settings: Settings) -> threading.Thread | None:
+    """Where a GPU is there to be used, import PyTorch on a thread, which takes seconds; whoever needs it waits for it.
+
+    None where there is no such need.
+    """
+    if settings.engine == "onnx" or settings.device.strip().lower() == "cpu":
+        return None
+    try:
+        gpus()
+    except NoGpuError:
+        return None
+    thread = threading.Thread(target=_import_torch, name="import-torch", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_torch() -> None:
+    with suppress(Exception):  # whoever needs it will say what is wrong with it
+        import torch  # noqa: F401

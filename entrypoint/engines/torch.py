@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from entrypoint.engines.base import Engine, Images, Pixels, interleaved
+from entrypoint.engines.ongpu import JointCells, OnGpu
 from entrypoint.engines.operations import FUSED, OPERATIONS
+from entrypoint.engines.recording import CudaGraphs, Recorder, Recordings
+from entrypoint.engines.upload import Uploader
 from entrypoint.errors import ResourceError
 from entrypoint.host.device import Device
 from entrypoint.models.graph import Graph, Node
-from entrypoint.models.network import Cells, Output
+from entrypoint.models.network import Output
 
 _SHARE_OF_FREE_MEMORY = 0.8
 _of_thread = threading.local()
@@ -25,29 +28,6 @@ _of_thread = threading.local()
 
 class UnknownOperationError(Exception):
     """The graph has operations that are not in the table; the message names them."""
-
-
-class OnGpu:
-    """A tensor on a GPU, as `entrypoint.models.network.OnDevice`."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.tensor.shape)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self.tensor.float().cpu().numpy()
-
-    def cells_above(self, groups: int, channel: int, least: float) -> Cells:
-        batch, channels, height, width = self.tensor.shape
-        values = self.tensor.view(batch, groups, channels // groups, height * width)
-        places = (values[:, :, channel] > least).nonzero()
-        image, group, cell = places.unbind(1)
-        found = values[image, group, :, cell].float()
-        image, group, cell = places.T.cpu().numpy()
-        return image, group, cell, found.cpu().numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +47,15 @@ class TorchEngine(Engine):
 
     name = "torch"
 
-    def __init__(self, graph: Graph, device: Device) -> None:
+    def __init__(self, graph: Graph, device: Device, record: Recorder | None = None) -> None:
+        """`record` records runs for replay; on a GPU, as CUDA graphs."""
         self.device, self._outputs = device, graph.outputs
         (self._input,) = graph.inputs
         self._place, self._dtype = torch.device(str(device)), torch.float16 if device.half else torch.float32
         self._steps = _steps(graph)
+        self._uploader, self._cells = Uploader(self._place, self._dtype), JointCells()
+        record = record or (CudaGraphs() if device.on_gpu else None)
+        self._recordings = Recordings(self._computed, record) if record else None
         try:
             self._constants = {name: self._placed(values) for name, values in graph.constants.items()}
             if device.on_gpu:
@@ -94,27 +78,30 @@ class TorchEngine(Engine):
 
     @torch.inference_mode()
     def upload(self, images: Images) -> Pixels:
-        """To a GPU bytes cross the bus, from pinned memory; reordering and scaling happen there."""
-        if not self.device.on_gpu:
-            return interleaved(images)
-        staged = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, pin_memory=True)
-        np.stack(images, out=staged.numpy())
-        pixels = staged.to(self._place, non_blocking=True)
-        return OnGpu(pixels.flip(3).permute(0, 3, 1, 2).to(self._dtype).div_(255))
+        return OnGpu(self._uploader(images), self._cells) if self.device.on_gpu else interleaved(images)
 
     @torch.inference_mode()
     def run(self, pixels: Pixels) -> Sequence[Output]:
+        """On a GPU the outputs hold until this thread runs the next batch."""
         torch.get_num_threads()  # on a new thread, oneDNN hears of the number set only from this
         tensor = pixels.tensor if isinstance(pixels, OnGpu) else torch.from_numpy(np.asarray(pixels))
         tensor = tensor.to(self._place, self._dtype).contiguous(memory_format=torch.channels_last)
-        values = self._constants | {self._input: tensor}
+        found = self._recordings.run(tensor, self._lane()) if self._recordings else self._computed(tensor)
+        return [OnGpu(one, self._cells) if self.device.on_gpu else one.numpy() for one in found]
+
+    def _computed(self, pixels: Tensor) -> list[Tensor]:
+        """The outputs, operation by operation."""
+        values = self._constants | {self._input: pixels}
         for step in self._steps:
             inputs = (values[name] if name else None for name in step.node.inputs)
             values[step.node.outputs[0]] = step.compute(*inputs, **step.node.attributes)
             for name in step.done_with:
                 del values[name]
-        found = [values[name] for name in self._outputs]
-        return [OnGpu(one) if self.device.on_gpu else one.numpy() for one in found]
+        return [values[name] for name in self._outputs]
+
+    def _lane(self) -> Hashable:
+        """What tells this thread's queue of work from others'."""
+        return torch.cuda.current_stream(self._place).cuda_stream if self.device.on_gpu else threading.get_ident()
 
     @contextmanager
     def queue(self) -> Iterator[None]:
@@ -143,6 +130,8 @@ class TorchEngine(Engine):
         torch.set_num_threads(threads)
 
     def free_cache(self) -> None:
+        if self._recordings:
+            self._recordings.forget()
         if self.device.on_gpu:
             torch.cuda.empty_cache()
 

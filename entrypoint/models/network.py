@@ -29,6 +29,10 @@ class OnDevice(Protocol):
         """As the function of this name gives them."""
         ...
 
+    def cells_of_each(self, arrays: Sequence[Any], groups: int, channel: int, least: float) -> list[Cells]:
+        """The same of each of these arrays, which lie where this one does."""
+        ...
+
 
 Output: TypeAlias = NDArray[np.float32] | OnDevice
 
@@ -55,6 +59,13 @@ class Network(ABC):
     ) -> Candidates:
         """The candidates of several looks at `pixels` (B, 3, H, W); `run` gives the outputs of the graph for one."""
         raise NotImplementedError
+
+
+def cells_of_each(outputs: Sequence[Output], groups: int, channel: int, least: float) -> list[Cells]:
+    """`cells_above` of each output of a network, wherever they lie."""
+    if outputs and not isinstance(outputs[0], np.ndarray):
+        return outputs[0].cells_of_each(outputs, groups, channel, least)
+    return [cells_above(np.asarray(output), groups, channel, least) for output in outputs]
 
 
 def cells_above(output: NDArray[Any], groups: int, channel: int, least: float) -> Cells:

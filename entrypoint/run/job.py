@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint import __version__, log
-from entrypoint.detect.devices import devices_for
+from entrypoint.detect.devices import devices_for, import_ahead
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.errors import (
     EXIT_MEDIA_FAILED,
@@ -48,6 +48,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     """
     check_names(settings)
     memory.guard()
+    import_ahead(settings)  # while weights and media are looked for
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     shard, part = _shares(settings)

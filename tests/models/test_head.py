@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.engines.torch import OnGpu
+from entrypoint.engines.ongpu import OnGpu
 from entrypoint.models.network import cells_above
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.models.network import Candidates, Cells, Output, cells_above
+from entrypoint.models.network import Candidates, Output, cells_of_each
 
 _ROUNDING = 0.01  # of logits in FP16, and more
 _OBJECTNESS = 4  # its place among the values of an anchor
@@ -38,7 +38,7 @@ class Head:
         """
         least = _logit(threshold) - _ROUNDING
         levels = [(level, output) for level, output in enumerate(maps) if output is not None]
-        found = [self._above(output, least) for _, output in levels]
+        found = cells_of_each([output for _, output in levels], self._anchors.shape[1], _OBJECTNESS, least)
         image, anchor, cell, logits = map(np.concatenate, zip(*found, strict=True))
         which = np.array([(level, output.shape[3]) for level, output in levels])
         level, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
@@ -49,10 +49,6 @@ class Head:
         t[:, 2:4] = (t[:, 2:4] * 2) ** 2 * self._anchors[level, anchor]
         above = t[:, _OBJECTNESS] > threshold
         return image[above], t[above]
-
-    def _above(self, output: Output, least: float) -> Cells:
-        sought = self._anchors.shape[1], _OBJECTNESS, least
-        return cells_above(output, *sought) if isinstance(output, np.ndarray) else output.cells_above(*sought)
 
 
 def candidates(image: NDArray[np.int64], rows: NDArray[np.float32], threshold: float) -> Candidates:
