@@ -58,6 +58,7 @@ def main(
             "stages": bench.stages(),
             "whole": bench.whole(),
             "scaling": bench.scaling(),
+            "lock": bench.lock(),
             "start": bench.start(),
             **({"growth": bench.growth()} if growth else {}),
             **({"peer": bench.beside(peer)} if peer else {}),

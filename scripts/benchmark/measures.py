@@ -20,7 +20,7 @@ from entrypoint.settings import Engine
 from entrypoint.sources.medium import FileMedium
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
-from scripts.benchmark import stages
+from scripts.benchmark import lock, stages
 from scripts.benchmark.clock import Span, median
 from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
@@ -191,6 +191,10 @@ class Bench:
                 f"  {count:3}{1e3 / full.wall:10.0f}{full.cpu:10.2f}{1e3 / records.wall:12.0f}{records.cpu:10.2f}"
             )
         return figures
+
+    def lock(self) -> dict[str, Any]:
+        """How long the job around the network holds Python's lock."""
+        return lock.measure(self._work, self._replaying(1)[0], self._rounds)
 
     def start(self) -> dict[str, Any]:
         """The command on two images, from its start."""
