@@ -41,6 +41,8 @@ _CODE_BYTES = 32 << 20
 _STACK_BYTES = 8 << 20
 _STACKS_PER_CPU = 3  # to compute, to decode, to write
 _LEAST_WAITING, _MOST_WAITING = 4 << 20, 192 << 20
+# For some ten shapes of photographs, with what the network is to see of each.
+_BYTES_PER_BATCH_SIZE, _MOST_FOR_BATCHES = 24 << 20, 1 << 30
 ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g` for docker run"
 
 
@@ -117,10 +119,13 @@ def _room_of_host() -> int | None:
     return int(sum(found.values()) * _SHARE_OF_HOST) - _CODE_BYTES
 
 
-def waiting_bytes() -> int:
-    """Bytes of decoded images that may wait at each place where images wait."""
+def waiting_bytes(batch_size: int = 1) -> int:
+    """Bytes of decoded images that may wait at each place where images wait, so that batches of that size fill up."""
     free = room()
-    return _MOST_WAITING if free is None else min(_MOST_WAITING, max(_LEAST_WAITING, free // 8))
+    most = max(_MOST_WAITING, min(_MOST_FOR_BATCHES, batch_size * _BYTES_PER_BATCH_SIZE))
+    if batch_size > 1 and free is None:
+        free = _room_of_host()
+    return most if free is None else min(most, max(_LEAST_WAITING, free // 8))
 
 
 def _status(*names: str) -> int:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 L = TypeVar("L")
 T = TypeVar("T")
+_PATIENCE = 64  # batches' worth of items; a photograph's shapes at 640 are 39, and where all come alike, all are filled
 
 
 def run_on_lanes(function: Callable[[L, T, Callable[[T], None]], None], lanes: Sequence[L], items: Iterable[T]) -> None:
@@ -128,22 +129,30 @@ class BackgroundCalls(Generic[T]):
 
 
 class ShapeBuckets(Generic[T]):
-    """Collects items until `size` of one shape are there, or until all together outweigh `budget` bytes."""
+    """Collects items until `size` of one shape are there, or until all together outweigh `budget` bytes.
+
+    Items of a rare shape go out before they are that many, once they have waited for long.
+    """
 
     def __init__(self, size: int, budget: int) -> None:
         self._size, self._budget = size, budget
         self._buckets: dict[tuple[int, int], list[T]] = {}
         self._weights: dict[tuple[int, int], int] = {}
+        self._begun: dict[tuple[int, int], int] = {}  # which addition to all of them was the first; the oldest first
+        self._added = 0
 
     def add(self, shape: tuple[int, int], item: T, weight: int) -> list[T] | None:
         """Take an item of `weight` bytes; gives a batch when one is full, or the heaviest when there is no room."""
+        self._added += 1
+        self._begun.setdefault(shape, self._added)
         self._buckets.setdefault(shape, []).append(item)
         self._weights[shape] = self._weights.get(shape, 0) + weight
         if len(self._buckets[shape]) >= self._size:
             return self._take(shape)
         if sum(self._weights.values()) > self._budget:
             return self._take(max(self._weights, key=self._weights.__getitem__))
-        return None
+        oldest, begun = next(iter(self._begun.items()))
+        return self._take(oldest) if self._added - begun >= _PATIENCE * self._size else None
 
     def drain(self) -> Iterator[list[T]]:
         """What is left, a batch a shape."""
@@ -151,5 +160,5 @@ class ShapeBuckets(Generic[T]):
             yield self._take(next(iter(self._buckets)))
 
     def _take(self, shape: tuple[int, int]) -> list[T]:
-        del self._weights[shape]
+        del self._weights[shape], self._begun[shape]
         return self._buckets.pop(shape)

@@ -89,7 +89,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             loaded.names,
             batch_size=loaded.batch_size,
             threads=limits.threads(),
-            waiting_bytes=memory.waiting_bytes(),
+            waiting_bytes=loaded.waiting_bytes,
             deadline=deadline,
             timings=status.timings,
         )

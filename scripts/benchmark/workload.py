@@ -7,7 +7,7 @@ from pathlib import Path
 
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
-from entrypoint.host import limits, memory
+from entrypoint.host import limits
 from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
@@ -52,7 +52,7 @@ class Workload:
                 names,
                 batch_size=self.loaded.batch_size,
                 threads=threads or limits.threads(),
-                waiting_bytes=memory.waiting_bytes(),
+                waiting_bytes=self.loaded.waiting_bytes,
                 deadline=Deadline(None, 0, 0),
                 timings=Timings(),
             )

@@ -46,6 +46,29 @@ def test_less_waits_where_there_is_less_room(monkeypatch: pytest.MonkeyPatch, li
     assert memory.waiting_bytes() == waiting
 
 
+@pytest.mark.parametrize(
+    ("limit", "batch", "waiting"),
+    [
+        (64 << 30, 4, 192 << 20),
+        (64 << 30, 32, 768 << 20),
+        (64 << 30, 4096, 1 << 30),
+        (1 << 30, 32, None),
+    ],
+)
+def test_more_may_wait_for_larger_batches_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, limit: int, batch: int, waiting: int | None
+) -> None:
+    limit_to(monkeypatch, limit)
+    found = memory.waiting_bytes(batch)
+    assert found == waiting if waiting else 4 << 20 <= found <= limit // 8
+
+
+def test_where_there_is_no_limit_the_host_s_free_memory_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_to(monkeypatch, None)
+    monkeypatch.setattr(memory, "_room_of_host", lambda: 2 << 30)
+    assert memory.waiting_bytes(32) == 256 << 20 and memory.waiting_bytes() == 192 << 20
+
+
 def test_what_is_needed_is_told_by_the_network_s_size(
     yolo_bac: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

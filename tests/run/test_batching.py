@@ -32,6 +32,21 @@ def test_every_item_comes_out_once_with_its_own_shape(
     assert all(len({shape for _, shape in batch}) == 1 and len(batch) <= size for batch in batches)
 
 
+def test_an_item_of_a_rare_shape_does_not_wait_for_ever() -> None:
+    buckets: ShapeBuckets[int] = ShapeBuckets(4, 1 << 40)
+    assert buckets.add((1, 1), -1, 1) is None
+    batches = [batch for number in range(1000) if (batch := buckets.add((2, 2), number, 1))]
+    place = batches.index([-1])
+    assert place == 64 and [len(batch) for batch in batches[:place]] == [4] * place
+    assert all(len(batch) == 4 for batch in batches[place + 1 :])
+
+
+def test_shapes_that_come_alike_fill_their_batches() -> None:
+    buckets: ShapeBuckets[int] = ShapeBuckets(32, 1 << 40)
+    batches = [batch for number in range(39 * 64) if (batch := buckets.add((number % 39, 1), number, 1))]
+    assert len(batches) == 78 and all(len(batch) == 32 for batch in batches)
+
+
 @pytest.mark.parametrize(("budget", "limit"), [(40, None), (10_000, 4)], ids=["by weight", "by number"])
 def test_background_calls_are_bounded_and_all_made(budget: int, limit: int | None) -> None:
     lock, running, most, made = threading.Lock(), 0, 0, []
