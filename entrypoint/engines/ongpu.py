@@ -43,17 +43,17 @@ class JointCells:
     """The cells of all outputs at once: one comparison, and one copy to the host, for a whole batch."""
 
     def __init__(self) -> None:
-        self._shortcut, self._is_tried = Shortcut("taking all candidates of a batch in one copy"), False
+        self.shortcut, self._is_tried = Shortcut("taking all candidates of a batch in one copy"), False
 
     def __call__(self, arrays: Sequence[OnGpu], groups: int, channel: int, least: float) -> list[Cells]:
         def fast() -> list[Cells]:
             return self.fast([array.tensor for array in arrays], groups, channel, least)
 
-        if self._is_tried and not self._shortcut.is_closed:
+        if self._is_tried and not self.shortcut.is_closed:
             return fast()
         expected = [array.cells_above(groups, channel, least) for array in arrays]
-        if not self._shortcut.is_closed and any(len(image) for image, *_ in expected):
-            self._shortcut.attempt(fast, lambda found: None if _equal(found, expected) else "it gives other candidates")
+        if not self.shortcut.is_closed and any(len(image) for image, *_ in expected):
+            self.shortcut.attempt(fast, lambda found: None if _equal(found, expected) else "it gives other candidates")
             self._is_tried = True
         return expected
 

@@ -126,6 +126,12 @@ class TorchEngine(Engine):
         free = torch.cuda.mem_get_info(place)[0] + cached
         return max(1, min(most, int(free * _SHARE_OF_FREE_MEMORY) // (each * batches)))
 
+    def leave_shortcuts_out(self) -> None:
+        """Take the plain way to everything from now on, as when a shortcut has failed its trial."""
+        self._recordings = None
+        for shortcut in (self._uploader.shortcut, self._cells.shortcut):
+            shortcut.is_closed = True
+
     def set_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)
 

@@ -24,15 +24,15 @@ class Uploader:
 
     def __init__(self, place: torch.device, dtype: torch.dtype) -> None:
         self._place, self._dtype = place, dtype
-        self._shortcut, self._is_tried = Shortcut("the conversion of pixels in one kernel"), False
+        self.shortcut, self._is_tried = Shortcut("the conversion of pixels in one kernel"), False
 
     def __call__(self, images: Images) -> Tensor:
-        if self._shortcut.is_closed:
+        if self.shortcut.is_closed:
             return self.plain(images)
         if self._is_tried:
             return self.fast(images)
         expected = self.plain(images)
-        found = self._shortcut.attempt(lambda: self.fast(images), lambda pixels: _fault(pixels, expected))
+        found = self.shortcut.attempt(lambda: self.fast(images), lambda pixels: _fault(pixels, expected))
         self._is_tried = True
         return expected if found is None else found
 

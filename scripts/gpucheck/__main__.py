@@ -41,10 +41,11 @@ def main(data: Path, device: str, quick: bool, seconds: float, path: Path | None
         raise click.ClickException(str(error)) from error
     machine = place.described(chosen)
     click.echo("  ".join(f"{name} {value}" for name, value in machine.items()))
-    with tempfile.TemporaryDirectory(prefix="yolo-bac-gpu-") as scratch:
+    with report.listening(), tempfile.TemporaryDirectory(prefix="yolo-bac-gpu-") as scratch:
         workplace = Workplace(chosen, data, QUICK if quick else USUAL, Path(scratch))
-        for check in (parity.check, faults.check, stopping.check, speed.check):
-            check(workplace, report)
+        for part in (parity, faults, stopping, speed):
+            with report.checking(part.__name__):
+                part.check(workplace, report)
     click.echo(f"\n{'; '.join(report.failures) or 'all checks passed'}, {report.elapsed:.0f} s")
     if path:
         path.write_text(json.dumps({"machine": machine} | report.to_json(), indent=2) + "\n")

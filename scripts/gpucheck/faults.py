@@ -1,7 +1,7 @@
 """What must not go wrong quietly: memory that runs out, an engine that computes something else."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -65,8 +65,9 @@ def _taken(place: Workplace, detector: Detector, images: Sequence[NDArray[np.uin
     needed = torch.cuda.max_memory_allocated(where) - torch.cuda.memory_allocated(where)
     forget_peaks(place.device)
     held = []
-    while (free := torch.cuda.mem_get_info(where)[0] - needed - _LEFT_BYTES) > 1 << 20:
-        held.append(torch.empty(min(free, 8 << 30), dtype=torch.uint8, device=where))
+    with suppress(torch.cuda.OutOfMemoryError):  # what is left is in pieces
+        while (free := torch.cuda.mem_get_info(where)[0] - needed - _LEFT_BYTES) > 1 << 20:
+            held.append(torch.empty(min(free, 8 << 30), dtype=torch.uint8, device=where))
     try:
         yield
     finally:

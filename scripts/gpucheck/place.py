@@ -51,10 +51,19 @@ def computing(precision: Precision) -> Iterator[None]:
 
 
 def loaded(
-    network: Network, device: Device, precision: Precision, settings: Settings, batch: int, lanes: int = LANES
+    network: Network,
+    device: Device,
+    precision: Precision,
+    settings: Settings,
+    batch: int,
+    lanes: int = LANES,
+    *,
+    plain: bool = False,
 ) -> Loaded:
-    """A network on the device, as a job has it."""
+    """A network on the device, as a job has it; or `plain`, without any shortcut."""
     engine = TorchEngine(network.graph, replace(device, half=precision.half))
+    if plain:
+        engine.leave_shortcuts_out()
     detector = Detector(engine, network, options_for(network, settings))
     return Loaded(network.names, (detector,) * lanes, batch)
 

@@ -1,10 +1,27 @@
 """What was found, printed as it comes and kept for the JSON file."""
 
+import logging
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from entrypoint.log import LOG
+
+
+class _Heard(logging.Handler):
+    """Prints warnings among the rows, and keeps them."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(record.getMessage())
+        click.echo(f"  warning: {record.getMessage()}")
 
 
 class Report:
@@ -16,6 +33,26 @@ class Report:
         self.sections: dict[str, list[dict[str, Any]]] = {}
         self.failures: list[str] = []
         self.skipped: list[str] = []
+        self.warnings: list[str] = []
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep what the program warns of during the block: that a shortcut failed its trial, for one."""
+        handler = _Heard(self.warnings)
+        LOG.addHandler(handler)
+        try:
+            yield
+        finally:
+            LOG.removeHandler(handler)
+
+    @contextmanager
+    def checking(self, name: str) -> Iterator[None]:
+        """An error in the block is a failure of that check, and the others are made all the same."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            self.failures.append(f"{name}: {type(error).__name__}: {error}"[:300])
+            click.echo("".join(traceback.format_exception(error)))
 
     @property
     def elapsed(self) -> float:
@@ -50,6 +87,7 @@ class Report:
             "passed": not self.failures,
             "failures": self.failures,
             "skipped": self.skipped,
+            "warnings": self.warnings,
             "seconds": round(self.elapsed, 1),
             **self.sections,
         }

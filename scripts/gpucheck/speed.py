@@ -31,6 +31,7 @@ def check(place: Workplace, report: Report) -> None:
     for size, network in networks.items():
         for precision in (FULL, HALF):
             _network_alone(place, report, size, network, precision)
+        _beside_plain(place, report, size, network)
     report.section(JOB, "The whole job, images a second, batches of 32")
     for size, network in networks.items():
         for precision in (FULL, HALF) if size == "s" else (HALF,):
@@ -94,6 +95,7 @@ def _rate(place: Workplace, ready: Loaded, batch: int, lanes: int = 1, *, upload
 
     try:
         pixels = detector.engine.upload(images)
+        stages.synchronise(detector)
         with ThreadPoolExecutor(lanes) as pool:
             batches, began, ended = zip(*pool.map(work, range(lanes)), strict=True)
     except OUT_OF_MEMORY_ERRORS as error:
@@ -102,6 +104,19 @@ def _rate(place: Workplace, ready: Loaded, batch: int, lanes: int = 1, *, upload
         detector.engine.free_cache()
         return None
     return float(sum(batches) * batch / (max(ended) - min(began)))
+
+
+def _beside_plain(place: Workplace, report: Report, size: str, network: Network) -> None:
+    """What the shortcuts gain: from the images in the host's memory to what was found, with and without them."""
+    batch, what = min(32, place.amounts.batches[-1]), f"yolov5{size}, FP16, with upload and candidates"
+    if not report.has_time_for(what, 10 * place.amounts.seconds):
+        return
+    with computing(HALF):
+        fast, plain = (
+            _rate(place, loaded(network, place.device, HALF, place.settings, batch, plain=plain), batch, upload=True)
+            for plain in (False, True)
+        )
+    report.row(NETWORK, f"{what}, batches of {batch}", {"with shortcuts": fast, "without": plain})
 
 
 def _whole_job(place: Workplace, report: Report, size: str, network: Network, precision: Precision) -> None:

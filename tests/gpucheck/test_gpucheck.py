@@ -14,6 +14,7 @@ from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detection, Record
 from scripts.gpucheck.architecture import SIZES, random_network
 from scripts.gpucheck.matching import Difference
+from scripts.gpucheck.report import Report
 from tests.conftest import ROOT, records, start
 
 # What cannot be imported there, beside whatever else is not named: all that the locks have but these five.
@@ -87,7 +88,7 @@ def test_it_runs_to_its_end_with_pytorch_opencv_numpy_and_click(
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=bare, cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     report = json.loads((tmp_path / "report.json").read_bytes())
-    assert report["passed"] and not report["failures"] and not report["skipped"]
+    assert report["passed"] and not report["failures"] and not report["skipped"] and not report["warnings"]
     sections = ("parity", "faults", "stopping", "network", "job", "lanes", "stages")
     assert all(report[section] for section in sections)
     precisions = {row["what"].rpartition(", default")[0] for row in report["parity"]}
@@ -121,6 +122,20 @@ def test_the_architecture_has_the_published_number_of_weights(size: str, million
     assert isinstance(network, YoloV5) and size in SIZES
     kernels = sum(values.size for values in network.graph.constants.values() if values.ndim == 4)
     assert kernels / 1e6 == pytest.approx(millions, abs=0.03)
+
+
+def test_an_error_in_a_check_is_its_failure_and_the_next_one_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access")
+
+    report = Report(60)
+    with report.checking("first"):
+        fail()
+    report.section("second", "Second")
+    report.row("second", "a row", {"figure": 1.23456}, True)
+    assert report.failures == ["first: RuntimeError: CUDA error: an illegal memory access"]
+    assert not report.to_json()["passed"] and report.to_json()["second"][0]["figure"] == 1.23456
+    assert "1.235" in capsys.readouterr().out
 
 
 def record(*boxes: tuple[int, float, tuple[float, float, float, float]]) -> Record:
