@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from entrypoint.checks import checked_object
@@ -38,7 +38,7 @@ class Entry:
     def to_line(self, record: bytes | None = None) -> bytes:
         """The line; `record` is the record's JSON where it is at hand already."""
         record = record or compact(self.record.to_json())
-        state = None if self.state is None else self.state.to_json()
+        state = None if self.state is None else asdict(self.state)
         return record[:-1] + b", " + compact({"input": state, "files": list(self.files)})[1:] + b"\n"
 
     @classmethod
