@@ -39,14 +39,14 @@ class Loaded:
     settings: Settings
 
     @property
-    def waiting_bytes(self) -> int:
-        """Bytes of decoded images that may wait at each place where images wait: more, where batches pay."""
-        return memory.waiting_bytes(self.batch_size if self.lanes[0].device.on_gpu else 1)
-
-    @property
     def devices(self) -> str:
         """Each device once, for a person."""
         return " and ".join(dict.fromkeys(lane.device.description for lane in self.lanes))
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of decoded images that may wait at each place where images wait: more, where batches pay."""
+        return memory.waiting_bytes(self.batch_size if self.lanes[0].device.on_gpu else 1)
 
 
 def load(
