@@ -12,12 +12,13 @@ from pathlib import Path
 
 from entrypoint.errors import SourceError
 from entrypoint.sources import kinds
+from entrypoint.sources.archives.opening import may_be_archive
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.listing import Clash, Listing
 from entrypoint.sources.medium import ReadOptions
 from entrypoint.sources.origin import Kind
-from entrypoint.sources.suffixes import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, suffix
+from entrypoint.sources.suffixes import IMAGE_SUFFIXES, suffix
 from entrypoint.sources.walk import OWN_RESULT, Walk, link_failure, read_head
 from entrypoint.text import printable
 from entrypoint.values import Failure
@@ -119,8 +120,7 @@ class _Search(Walk):
 
     def _named(self, path: str, file: str, head: bytes | None, failure: Failure | None = None) -> None:
         """A file that is named itself, and not found in a folder."""
-        is_archive = head and (identify_head(head).family == "archive" or suffix(path) in ARCHIVE_SUFFIXES)
-        if not (is_archive and self.archive(path, file)):
+        if not (head and may_be_archive(head) and self.archive(path, file)):
             self.found.add(file, path, _named_kind(path, head), failure)
 
     def _is_result(self, path: str, base: str) -> bool:

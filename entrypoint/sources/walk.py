@@ -13,6 +13,7 @@ from entrypoint import log
 from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
+from entrypoint.sources.archives.opening import may_be_archive
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
 from entrypoint.sources.listing import Collector
 from entrypoint.sources.suffixes import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFIXES, suffix
@@ -82,7 +83,7 @@ class Walk:
             head = read_head(path)
             if head is not None and (kind := kinds.by_content(head)):
                 self.found.add(file, path, kind)
-            elif not (head and identify_head(head).family == "archive" and self.archive(path, file)):
+            elif not (head and may_be_archive(head) and self.archive(path, file)):
                 self.found.ignored["unreadable file" if head is None else identify_head(head).name] += 1
 
     def archive(self, path: str, file: str) -> bool:

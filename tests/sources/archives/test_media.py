@@ -128,6 +128,7 @@ def test_videos_in_archives(tmp_path: Path, kind: str) -> None:
     (tmp_path / "in" / "x.data").write_bytes(MAKERS[kind]({"1.mp4": video, "2.png": FILES["a/1.png"], "3.mp4": video}))
     listing = listed(tmp_path / "in", tmp_path)
     media = [listing[index] for index in listing.reading_order()]
+    assert len(media) == 3
     for medium in media:
         medium.read_ahead()
     for medium in media:
