@@ -10,8 +10,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 VIDEO_SUFFIXES = frozenset(
     (
-        ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogv .rm .rmvb .ts .vob "
-        ".webm .wmv .wtv .y4m"
+        ".264 .265 .3g2 .3gp .asf .avi .f4v .flv .h264 .h265 .hevc .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut "
+        ".ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m"
     ).split()
 )
 ARCHIVE_SUFFIXES = frozenset(".zip .tar .tgz .gz .tbz .tbz2 .bz2 .txz .xz .tzst .zst".split())
