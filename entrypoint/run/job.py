@@ -84,6 +84,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         status.write("running", None, "under way")
         stopper.last_words = _last_words(status, folder)
         _announce(facts, listing, folder)
+        listing.options.scratch.folder = str(folder.scratch)
         results = Results(folder, settings, loaded.names, listing.files)
         pipeline = Pipeline(
             loaded.lanes,
@@ -142,7 +143,7 @@ def _process(
     def missing(index: int) -> Record | None:
         return None if is_done[index] else Record.failed(listing.files[index], _NOT_DONE)
 
-    pipeline.run((listing[index] for index in range(len(listing)) if not is_done[index]), on_record)
+    pipeline.run((listing[index] for index in listing.reading_order() if not is_done[index]), on_record)
     progress.close()
     left = is_done.count(0)
     failed = left or counts.failed > settings.max_failures

@@ -4,6 +4,7 @@ Of an input that lies where its name says, only the name is kept. How paths foll
 them, by an `Origin`; what is exceptional has an entry of its own. A medium is made when it is asked for.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,31 +14,27 @@ from typing import overload
 
 from entrypoint.shard import Shard
 from entrypoint.sources import kinds
-from entrypoint.sources.kinds.still import Still
-from entrypoint.sources.medium import FailedMedium, FileMedium, Medium, ReadOptions
+from entrypoint.sources.medium import FailedMedium, Medium, ReadOptions
+from entrypoint.sources.origin import Kind, Origin
 from entrypoint.sources.suffixes import suffix
 from entrypoint.values import Failure
 
-Kind = type[FileMedium]
 Clash = Callable[[str, str], bool]
-_MOST_ORIGINS = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Inputs whose path is `base` and then their name; `kind` is None where the suffix tells it."""
-
-    base: str
-    kind: Kind | None = None
+_MOST_ORIGINS = 0xD000  # their numbers are written as characters
 
 
 @dataclass(frozen=True, slots=True)
 class Exceptional:
-    """An input whose path does not follow from its name, or that cannot be read for a `failure` known already."""
+    """An input that `origin` knows as `file`, not by its name, or that cannot be read for a `failure` known already."""
 
-    path: str
-    kind: Kind | None = None
+    origin: Origin
+    file: str
     failure: Failure | None = None
+
+    @property
+    def path(self) -> str:
+        """What tells it from other inputs."""
+        return self.origin.base + self.file
 
 
 class Listing(Sequence[Medium]):
@@ -47,14 +44,14 @@ class Listing(Sequence[Medium]):
         self,
         files: Sequence[str],
         origins: tuple[Origin, ...],
-        numbers: bytes,
+        numbers: Sequence[int],
         exceptional: dict[str, Exceptional],
         ignored: Counter[str],
         options: ReadOptions,
     ) -> None:
         """`numbers`: of each file, the number of its origin; empty where all have the first."""
         self.files, self.ignored = files, ignored
-        self._origins, self._numbers, self._exceptional, self._options = origins, numbers, exceptional, options
+        self._origins, self._numbers, self._exceptional, self.options = origins, numbers, exceptional, options
 
     def __len__(self) -> int:
         return len(self.files)
@@ -74,20 +71,37 @@ class Listing(Sequence[Medium]):
         """Those of the media that a shard holds."""
         held = [place for place, file in enumerate(self.files) if shard.holds(file)]
         files = [self.files[place] for place in held]
-        numbers = bytes(self._numbers[place] for place in held) if self._numbers else b""
-        return Listing(files, self._origins, numbers, self._exceptional, self.ignored, self._options)
+        numbers = array("H", (self._numbers[place] for place in held)) if self._numbers else ()
+        return Listing(files, self._origins, numbers, self._exceptional, self.ignored, self.options)
+
+    def reading_order(self) -> Iterator[int]:
+        """All places, sorted but for those of inputs that have an order of their own: they come together, in that."""
+        place = 0
+        while place < len(self.files):
+            group, end = self._group(place), place + 1
+            while group and end < len(self.files) and self._group(end) in (group, None):
+                end += 1
+            yield from sorted(range(place, end), key=self._place) if group else (place,)
+            place = end
+
+    def _group(self, index: int) -> object:
+        """What inputs have in common that are to be read in one go; None for all others."""
+        return None if self.files[index] in self._exceptional else self._origin(index).group
+
+    def _origin(self, index: int) -> Origin:
+        return self._origins[self._numbers[index] if self._numbers else 0]
+
+    def _place(self, index: int) -> int:
+        return self._origin(index).place(self.files[index]) if self._group(index) else -1
 
     def _medium(self, index: int) -> Medium:
         file = self.files[index]
-        if found := self._exceptional.get(file):
-            if found.failure:
-                return FailedMedium(index, file, found.failure)
-            path, kind = found.path, found.kind
-        else:
-            origin = self._origins[self._numbers[index] if self._numbers else 0]
-            path, kind = origin.base + file, origin.kind
-        kind = kind or kinds.by_suffix(suffix(file)) or Still
-        return kind(index, file, path, self._options)
+        found = self._exceptional.get(file)
+        if found is None:
+            return self._origin(index).medium(index, file, file, self.options)
+        if found.failure:
+            return FailedMedium(index, file, found.failure)
+        return found.origin.medium(index, file, found.file, self.options)
 
 
 class Collector:
@@ -105,15 +119,29 @@ class Collector:
         """An input at `path`, to be named `file`; `kind` is told where the suffix of the name does not tell it."""
         self.count += 1
         base = path[: len(path) - len(file)]
-        if failure or not path.endswith(file) or not self._turn_to(base, kind):
-            self._exceptional.append((file, Exceptional(path, kind, failure)))
-        else:
+        if failure or not path.endswith(file):
+            self._exceptional.append(
+                (file, Exceptional(Origin(path, kind or kinds.by_suffix(suffix(file))), "", failure))
+            )
+        elif base == self._origin.base and kind is self._origin.kind and self._marks:
             self._names.append(file + self._mark if self._mark else file)
+        else:
+            self._add(file, Origin(base, kind))
 
-    def _turn_to(self, base: str, kind: Kind | None) -> bool:
+    def add_from(self, origin: Origin, file: str) -> None:
+        """An input that `origin` knows as `file`, which is to be its name."""
+        self.count += 1
+        self._add(file, origin)
+
+    def _add(self, file: str, origin: Origin) -> None:
+        if self._turn_to(origin):
+            self._names.append(file + self._mark if self._mark else file)
+        else:
+            self._exceptional.append((file, Exceptional(origin, file)))
+
+    def _turn_to(self, origin: Origin) -> bool:
         """Make this the origin of the names to come; False when there are too many different ones."""
-        if base != self._origin.base or kind is not self._origin.kind or not self._marks:
-            origin = Origin(base, kind)
+        if origin != self._origin or not self._marks:
             if origin not in self._marks:
                 if len(self._marks) == _MOST_ORIGINS:
                     return False
@@ -133,13 +161,13 @@ class Collector:
         exceptional = _numbered(names, self._exceptional, clash)
         names += exceptional
         names.sort()
-        numbers = _take_marks(names) if len(origins) > 1 else b""
+        numbers = _take_marks(names) if len(origins) > 1 else ()
         return Listing(names, origins or (Origin(""),), numbers, exceptional, self.ignored, options)
 
     def _set_aside(self, names: list[str], origins: tuple[Origin, ...]) -> None:
         for name in names:
             file, origin = _plain(name), _origin(name, origins)
-            self._exceptional.append((file, Exceptional(origin.base + file, origin.kind)))
+            self._exceptional.append((file, Exceptional(origin, file)))
 
 
 def _numbered(names: list[str], found: list[tuple[str, Exceptional]], clash: Clash) -> dict[str, Exceptional]:
@@ -198,13 +226,13 @@ def _is_in_the_way(file: str, names: list[str], clash: Clash) -> bool:
     return False
 
 
-def _take_marks(names: list[str]) -> bytes:
+def _take_marks(names: list[str]) -> Sequence[int]:
     """Leave plain names in the list; gives the number of each one's origin."""
-    numbers = bytearray(len(names))
+    numbers = array("H", [0]) * len(names)
     for place, name in enumerate(names):
         names[place], _, mark = name.partition("\0")
         numbers[place] = ord(mark) if mark else 0
-    return bytes(numbers)
+    return numbers
 
 
 def _plain(name: str) -> str:

@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -22,16 +22,24 @@ class Frame:
     image: NDArray[np.uint8]
 
 
+@dataclass(slots=True)
+class Scratch:
+    """A folder for files that go again; None for the system's, until there is one of the run's."""
+
+    folder: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How media are to be read.
 
     `accept_damaged`: take the pixels of a damaged image as they were decoded, and what can be read of a damaged video.
-    `vid_stride`: take the last of each so many frames of a video.
+    `vid_stride`: take the last of each so many frames of a video. `scratch`: where videos are unpacked to.
     """
 
     accept_damaged: bool = False
     vid_stride: int = 1
+    scratch: Scratch = field(default_factory=Scratch)
 
 
 class Medium(ABC):

@@ -1,4 +1,4 @@
-"""What a source holds: a file, a folder, a glob or a text file of paths, to a sorted list of media.
+"""What a source holds: a file, a folder, an archive, a glob or a text file of paths, to a sorted list of media.
 
 Nothing is decoded here. What cannot be an input (a dangling link, a loop of links) is listed with its failure, so
 that it still gets a record. Hidden files, files that are no media by suffix or content, and results of this program's
@@ -12,10 +12,12 @@ from pathlib import Path
 
 from entrypoint.errors import SourceError
 from entrypoint.sources import kinds
+from entrypoint.sources.archives.opening import may_be_archive
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
-from entrypoint.sources.listing import Clash, Kind, Listing
+from entrypoint.sources.listing import Clash, Listing
 from entrypoint.sources.medium import ReadOptions
+from entrypoint.sources.origin import Kind
 from entrypoint.sources.suffixes import IMAGE_SUFFIXES, suffix
 from entrypoint.sources.walk import OWN_RESULT, Walk, link_failure, read_head
 from entrypoint.text import printable
@@ -70,7 +72,7 @@ class _Search(Walk):
         if is_text and suffix(path) not in IMAGE_SUFFIXES:
             self._listed(path)
         else:
-            self.found.add(printable(os.path.basename(path)), path, _named_kind(path, head))  # noqa: PTH119
+            self._named(path, printable(os.path.basename(path)), head)  # noqa: PTH119
 
     def glob(self, pattern: str) -> None:
         """Files that match; their names are relative to the last folder before the first wildcard."""
@@ -114,8 +116,12 @@ class _Search(Walk):
                 file, path, failure=Failure("missing", f"listed in {printable(listing)}, but does not exist")
             )
         else:
-            kind = _named_kind(path, read_head(path))
-            self.found.add(file, path, kind, failure=link_failure(path))
+            self._named(path, file, read_head(path), link_failure(path))
+
+    def _named(self, path: str, file: str, head: bytes | None, failure: Failure | None = None) -> None:
+        """A file that is named itself, and not found in a folder."""
+        if not (head and may_be_archive(head) and self.archive(path, file)):
+            self.found.add(file, path, _named_kind(path, head), failure)
 
     def _is_result(self, path: str, base: str) -> bool:
         """Whether a file or folder lies in results of a run, by the folders above it, those below `base` only.

@@ -10,14 +10,15 @@ IMAGE_SUFFIXES = frozenset(
 )
 VIDEO_SUFFIXES = frozenset(
     (
-        ".3g2 .3gp .asf .avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogv .rm .rmvb .ts .vob "
-        ".webm .wmv .wtv .y4m"
+        ".264 .265 .3g2 .3gp .asf .avi .f4v .flv .h264 .h265 .hevc .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut "
+        ".ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m"
     ).split()
 )
-OTHER_SUFFIXES = frozenset(
+ARCHIVE_SUFFIXES = frozenset(".zip .tar .tgz .gz .tbz .tbz2 .bz2 .txz .xz .tzst .zst".split())
+OTHER_SUFFIXES = ARCHIVE_SUFFIXES | frozenset(
     (
-        ".txt .json .jsonl .xml .csv .tsv .md .yaml .yml .html .py .sh .log .cache .npy .npz .pt .pth .onnx .zip .tar "
-        ".gz .tgz .bz2 .xz .zst .7z .rar .parquet .pdf .db .ini .toml"
+        ".txt .json .jsonl .xml .csv .tsv .md .yaml .yml .html .py .sh .log .cache .npy .npz .pt .pth .onnx "
+        ".7z .rar .parquet .pdf .db .ini .toml"
     ).split()
 )
 """Files that lie beside images in datasets: they are not opened to see whether they are media after all."""

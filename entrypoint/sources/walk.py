@@ -5,14 +5,18 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from entrypoint import log
 from entrypoint.log import LOG
 from entrypoint.sources import kinds
-from entrypoint.sources.filetype import HEAD_BYTES, identify_head
+from entrypoint.sources.archives.contents import Contents
+from entrypoint.sources.archives.opening import may_be_archive
+from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
 from entrypoint.sources.listing import Collector
-from entrypoint.sources.suffixes import IMAGE_SUFFIXES, OTHER_SUFFIXES, suffix
+from entrypoint.sources.suffixes import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFIXES, suffix
 from entrypoint.text import printable
 from entrypoint.values import Failure
 
@@ -71,14 +75,22 @@ class Walk:
         ending = suffix(path)
         if kinds.by_suffix(ending):
             self.found.add(file, path, failure=failure)
+        elif ending in ARCHIVE_SUFFIXES and not failure and self.archive(path, file):
+            pass
         elif ending in OTHER_SUFFIXES or failure:
             self.found.ignored[failure.kind if failure else f"{ending} file"] += 1
         else:
             head = read_head(path)
             if head is not None and (kind := kinds.by_content(head)):
                 self.found.add(file, path, kind)
-            else:
+            elif not (head and may_be_archive(head) and self.archive(path, file)):
                 self.found.ignored["unreadable file" if head is None else identify_head(head).name] += 1
+
+    def archive(self, path: str, file: str) -> bool:
+        """What an archive holds; False for a file that is none, or that is weights as PyTorch saves them."""
+        with suppress(OSError):
+            return identify(Path(path)).family != "weights" and Contents(self.found, path, file).collect()
+        return False
 
     def tell(self) -> None:
         """Say how many inputs were found, when nothing was said for long."""

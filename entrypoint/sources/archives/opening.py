@@ -34,6 +34,11 @@ def open_archive(path: str) -> Archive | None:
     return None
 
 
+def may_be_archive(head: bytes) -> bool:
+    """Whether a file that begins with `head` may be one, so that it is worth a look."""
+    return head.startswith((*_ZIP_STARTS, *MAGIC)) or _is_tar(head[:_BLOCK])
+
+
 def _holds_tar(descriptor: int, head: bytes) -> bool:
     """Whether a compressed file unpacks to a tar archive, as far as it can be unpacked."""
     with os.fdopen(os.dup(descriptor), "rb") as file:

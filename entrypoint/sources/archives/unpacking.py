@@ -62,7 +62,10 @@ class Unpacked:
     def __init__(self, file: IO[bytes], magic: bytes) -> None:
         """`magic`: the file's first bytes, which tell how it is compressed."""
         self._file, self._count = file, 0
-        self._stream = next(opener for start, opener in _OPENERS.items() if magic.startswith(start))(file)
+        opener = next((opener for start, opener in _OPENERS.items() if magic.startswith(start)), None)
+        if opener is None:
+            raise ArchiveError("damaged", "not compressed in a way that is known")
+        self._stream = opener(file)
 
     @property
     def place(self) -> int:

@@ -6,6 +6,7 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
@@ -29,17 +30,18 @@ class ZipArchive(Archive):
         self._crcs, self._methods = array("L"), array("H")
 
     def members(self) -> Iterator[Listed]:
-        listed, broken = self._listed()
-        overlapping = self._overlapping()
-        for number, member in enumerate(listed):
-            if member is None:
-                continue
-            if not member.failure and number in overlapping:
-                failure = Failure("damaged", "its bytes are also those of another member")
-                member = Member(member.name, member.size, failure)
-            yield Listed(number, member, partial(self._head, number))
-        if broken:
-            raise broken
+        with opened(self.path) as descriptor:
+            if isinstance(descriptor, Failure):
+                raise ArchiveError(descriptor.kind, descriptor.detail)
+            self._remember(descriptor)
+            overlapping = self._overlapping()
+            for number, entry in enumerate(entries(descriptor)):
+                if entry.is_folder:
+                    continue
+                failure = _fault(entry)
+                if not failure and number in overlapping:
+                    failure = Failure("damaged", "its bytes are also those of another member")
+                yield Listed(number, Member(entry.name, entry.size, failure), partial(self._head, number))
 
     def extent(self, number: int) -> Extent | Failure | None:
         if self._methods[number] != STORED:
@@ -60,24 +62,15 @@ class ZipArchive(Archive):
         pieces: list[bytes] = []
         return self._each(number, min(length, self._sizes[number]), pieces.append) or b"".join(pieces)
 
-    def _listed(self) -> tuple[list[Member | None], ArchiveError | None]:
-        listed: list[Member | None] = []
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                return [], ArchiveError(descriptor.kind, descriptor.detail)
-            try:
-                for entry in entries(descriptor):
-                    self._places.append(entry.place)
-                    self._sizes.append(entry.size)
-                    self._packed.append(entry.packed)
-                    self._crcs.append(entry.crc)
-                    self._methods.append(entry.method)
-                    listed.append(None if entry.is_folder else Member(entry.name, entry.size, _fault(entry)))
-            except ArchiveError as error:
-                return listed, error
-            except OSError as error:
-                return listed, ArchiveError("unreadable", f"cannot be read: {error.strerror}")
-        return listed, None
+    def _remember(self, descriptor: int) -> None:
+        """What the directory says of each entry, as far as it can be read; its names would take too much room."""
+        with suppress(ArchiveError):
+            for entry in entries(descriptor):
+                self._places.append(entry.place)
+                self._sizes.append(entry.size)
+                self._packed.append(entry.packed)
+                self._crcs.append(entry.crc)
+                self._methods.append(entry.method)
 
     def _overlapping(self) -> set[int]:
         """Members of which bytes are those of others, too: so are made archives that unpack to more than there is."""

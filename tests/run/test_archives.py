@@ -1,0 +1,71 @@
+"""A dataset in an archive gives what it gives as a folder."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoint.sources.samples import DEMO_SCENES
+from tests.conftest import Ended, records, start
+from tests.sources.archives.test_archives import MAKERS
+from tests.videos import make_video, shapes
+
+Run = Callable[..., Ended]
+SCENES = [path.read_bytes() for path in sorted(DEMO_SCENES.iterdir())]
+FILES = {f"{number % 3}/{number:03}.png": SCENES[number % len(SCENES)] for number in range(30)}
+
+
+def without_prefix(run: Path, prefix: str = "") -> dict[str, dict[str, Any]]:
+    found = records(run)
+    return {file.removeprefix(prefix): record | {"file": file.removeprefix(prefix)} for file, record in found.items()}
+
+
+def test_the_same_images_give_the_same_predictions_however_they_are_packed(yolo_bac: Run, tmp_path: Path) -> None:
+    for name, data in FILES.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+    assert yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path / "folder").code == 0
+    expected = without_prefix(tmp_path / "folder" / "exp")
+    assert expected.keys() == FILES.keys()
+    for place, kind in enumerate(("stored zip", "deflated zip", "pax tar", "tar.gz", "tar.zst")):
+        (tmp_path / "data").write_bytes(MAKERS[kind](FILES))
+        options = ["--project", tmp_path / str(place), "--batch-size", place + 1]
+        ended = yolo_bac("--demo", "--source", tmp_path / "data", *options)
+        assert ended.code == 0, ended.stderr
+        run = tmp_path / str(place) / "exp"
+        assert without_prefix(run, "data/") == expected
+        assert {
+            path.relative_to(run / "images" / "data").as_posix() for path in run.glob("images/data/*/*")
+        } == FILES.keys()
+
+
+def test_a_compressed_archive_goes_on_after_a_stop(yolo_bac: Run, tmp_path: Path) -> None:
+    many = {f"{number:03}.png": SCENES[number % len(SCENES)] for number in range(60)}
+    (tmp_path / "data.tar.gz").write_bytes(MAKERS["tar.gz"](many))
+    command = ["--demo", "--source", tmp_path / "data.tar.gz", "--imgsz", 640]
+    job = start(*command, "--project", tmp_path / "out")
+    run = tmp_path / "out" / "exp"
+    while len(list(run.glob("labels/data.tar.gz/*.json"))) < 8:
+        assert job.poll() is None
+        time.sleep(0.01)
+    job.send_signal(signal.SIGKILL)
+    job.communicate()
+    assert yolo_bac(*command, "--project", tmp_path / "out").code == 0
+    assert json.loads((run / "status.json").read_bytes())["counts"]["reused"] >= 8
+    assert yolo_bac(*command, "--project", tmp_path / "whole").code == 0
+    assert without_prefix(run) == without_prefix(tmp_path / "whole" / "exp")
+
+
+@pytest.mark.parametrize("kind", ["stored zip", "deflated zip", "tar.gz"])
+def test_a_video_in_an_archive_gives_what_the_video_does(yolo_bac: Run, tmp_path: Path, kind: str) -> None:
+    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(20)])
+    (tmp_path / "x.data").write_bytes(MAKERS[kind]({"a.mp4": video.read_bytes(), "0.png": SCENES[0]}))
+    for source, project in ((video, "one"), (tmp_path / "x.data", "other")):
+        assert yolo_bac("--demo", "--source", source, "--project", tmp_path / project, "--imgsz", 320).code == 0
+    one, other = tmp_path / "one" / "exp", tmp_path / "other" / "exp"
+    assert without_prefix(other, "x.data/")["a.mp4"] == without_prefix(one)["a.mp4"]
+    assert (other / "images" / "x.data" / "a.mp4").read_bytes() == (one / "images" / "a.mp4").read_bytes()
