@@ -203,14 +203,17 @@ def test_no_format_is_known_by_name_elsewhere() -> None:
 
 
 def test_a_format_is_asked_for_and_left_out_by_its_name(yolo_bac: Run, tmp_path: Path) -> None:
-    ended = yolo_bac("--demo", "--project", tmp_path, "--format", "csv,txt", "no-json", "no-images", "--imgsz", 64)
+    ended = yolo_bac(
+        "--demo", "--project", tmp_path, "--format", "csv,txt", "no-json", "no-images", "--no-report", "--imgsz", 64
+    )
     assert ended.code == 0, ended.stderr
     left = {path.name for path in (tmp_path / "exp").iterdir()}
-    assert left == {"status.json", "records.jsonl", "predictions.json", "predictions.csv", "coco.json", "labels"}
+    tables = {"predictions.csv", "detections.csv", "images.csv"}
+    assert left == {"status.json", "records.jsonl", "predictions.json", "coco.json", "labels"} | tables
     assert {path.suffix for path in (tmp_path / "exp" / "labels").iterdir()} == {".txt"}
 
 
 def test_a_name_that_is_no_format_is_wrong_usage(yolo_bac: Run, tmp_path: Path) -> None:
     ended = yolo_bac("--demo", "--project", tmp_path, "--format", "csv,yaml")
-    assert ended.code == 2 and "--format yaml: expected names of coco, crops, csv" in ended.stderr
+    assert ended.code == 2 and "--format yaml: expected names of coco, coco-results, crops, csv" in ended.stderr
     assert not any(tmp_path.iterdir())
