@@ -9,6 +9,7 @@ from typing import Any
 
 from entrypoint.errors import SourceError
 from entrypoint.evaluate.truth import Objects, Truth, objects
+from entrypoint.evaluate.yamlnames import names_in
 from entrypoint.text import printable
 
 _NOT_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "images.txt"}
@@ -110,10 +111,7 @@ def _names_beside(path: Path) -> list[str]:
 
 
 def _yaml_names(path: Path) -> list[str]:
-    import yaml  # type: ignore[import-untyped]
-
-    names = yaml.safe_load(path.read_text("utf-8")).get("names", [])
-    return [str(names[key]) for key in sorted(names)] if isinstance(names, dict) else [str(name) for name in names]
+    return names_in(path.read_text("utf-8"))
 
 
 def _read_voc(path: Path) -> Truth:

@@ -138,7 +138,7 @@ def _process(
         counts.add(record)
         rate.add(record)
         status.throughput.step()
-        progress.step()
+        progress.step(len(record.detections or ()))
 
     def missing(index: int) -> Record | None:
         return None if is_done[index] else Record.failed(listing.files[index], _NOT_DONE)

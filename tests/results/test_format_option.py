@@ -28,7 +28,7 @@ def test_names_add_up_however_they_are_given(yolo_bac: Run, tmp_path: Path, word
 
 def test_detect_pys_options_are_other_words_for_the_same(yolo_bac: Run, tmp_path: Path) -> None:
     theirs = ("--save-txt", "--save-csv", "--save-crop", "--nosave", "--no-report")
-    ours = ("--format", "txt", "csv", "crops", "no-images", "no-report", "no-thumbnails")
+    ours = ("--format", "txt", "csv", "crops", "no-images", "no-report")
     trees = []
     for number, words in enumerate((theirs, ours)):
         assert yolo_bac("--demo", "--project", tmp_path, "--name", f"run-{number}", *words).code == 0

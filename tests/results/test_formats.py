@@ -219,11 +219,12 @@ def test_no_format_is_known_by_name_elsewhere() -> None:
 
 def test_a_format_is_asked_for_and_left_out_by_its_name(yolo_bac: Run, tmp_path: Path) -> None:
     ended = yolo_bac(
-        "--demo", "--project", tmp_path, "--format", "jsonl,txt", "no-json", "no-images", "no-report", "no-thumbnails"
+        "--demo", "--project", tmp_path, "--format", "csv,txt", "no-json", "no-images", "--no-report", "--imgsz", 64
     )
     assert ended.code == 0, ended.stderr
-    left, tables = {path.name for path in (tmp_path / "exp").iterdir()}, ("detections.jsonl", "images.jsonl")
-    assert left == {"status.json", "records.jsonl", "predictions.json", "coco.json", "labels", *tables}
+    left = {path.name for path in (tmp_path / "exp").iterdir()}
+    tables = {"predictions.csv", "detections.csv", "images.csv"}
+    assert left == {"status.json", "records.jsonl", "predictions.json", "coco.json", "labels"} | tables
     assert {path.suffix for path in (tmp_path / "exp" / "labels").iterdir()} == {".txt"}
 
 

@@ -156,6 +156,8 @@ def left(run: Path, mine: dict[Path, Any]) -> dict[str, Any]:
             continue
         if name in ("predictions.json", "coco.json"):
             found[name] = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "info"}
+        elif name == "index.html":
+            found[name] = path.read_bytes().partition(b'id="data">')[2]  # what it shows of the inputs
         elif name == "records.jsonl":
             lines = {line["file"]: line for line in map(json.loads, path.read_bytes().splitlines())}
             found[name] = {

@@ -1,6 +1,8 @@
 """When and where a photograph was taken: read from all kinds that have EXIF, and never a reason to fail."""
 
 import io
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +14,15 @@ from PIL.TiffImagePlugin import IFDRational
 from entrypoint.sources.exif import Exif, read_exif
 
 TAKEN = "2026:05:31 18:00:05"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plain_pillow() -> Iterator[None]:
+    """Pillow as the program has it: the ultralytics package, which other tests import, changes it for the process."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "ultralytics.utils.patches" in sys.modules:
+            patch.setattr(Image, "open", sys.modules["ultralytics.utils.patches"]._image_open)
+        yield
 
 
 def photograph(kind: str = "JPEG", gps: dict[int, Any] | None = None, taken: object = TAKEN) -> bytes:

@@ -6,8 +6,10 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING
 
+from entrypoint.errors import UsageError
 from entrypoint.results.formats.base import RunFilesFormat
 from entrypoint.results.formats.tables import Value, detection_rows, image_row
 from entrypoint.results.runfolder import RunFolder
@@ -51,6 +53,13 @@ class Parquet(RunFilesFormat):
     name = "parquet"
     help = "detections.parquet and images.parquet: the tables by columns, for DuckDB, polars or pandas."
     files = ("detections.parquet", "images.parquet")
+
+    def expect(self, files: Sequence[str]) -> None:
+        if find_spec("polars") is None:
+            raise UsageError(
+                "--format parquet needs the package polars, which is not here: the container image for CPUs is without "
+                "it; leave parquet out, or make it elsewhere with `yolo-bac convert-results`"
+            )
 
     @contextmanager
     def writing_all(

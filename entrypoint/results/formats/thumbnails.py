@@ -19,7 +19,7 @@ class Thumbnails(FrameFormat):
 
     @classmethod
     def is_wanted(cls, settings: Settings) -> bool:
-        return settings.report and super().is_wanted(settings)
+        return settings.report and "no-report" not in settings.format and super().is_wanted(settings)
 
     @classmethod
     def suffixes(cls, file: str) -> Sequence[str]:

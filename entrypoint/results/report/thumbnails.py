@@ -28,10 +28,10 @@ def shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = SIDE / max(height, width)
     if scale >= 1:
         return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    step = max(1, int(0.5 / scale))
-    image = image[::step, ::step]  # at least twice as large as the picture: what is left out could not be seen
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    across, down = max(1, round(width * scale)), max(1, round(height * scale))
+    if scale < 0.5:  # first to twice the size, by leaving pixels out: that takes a fifth of the time
+        image = np.asarray(cv2.resize(image, (2 * across, 2 * down), interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(image, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def encoded(picture: NDArray[np.uint8]) -> bytes:

@@ -14,7 +14,7 @@ import duckdb
 import polars
 import pytest
 
-from entrypoint.errors import OutputError
+from entrypoint.errors import OutputError, UsageError
 from entrypoint.results.claim import claim
 from entrypoint.results.formats import write_run
 from entrypoint.results.formats.csv import Csv
@@ -135,6 +135,12 @@ def test_what_fails_while_rows_are_added_ends_the_threads_and_leaves_no_file(tmp
         written(tmp_path, records())
     assert not list(tmp_path.rglob("*.parquet"))
     assert not [thread for thread in threading.enumerate() if thread.name == "parquet"]
+
+
+def test_without_polars_parquet_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoint.results.formats.parquet.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="polars"):
+        Parquet(Settings(), NAMES).expect([])
 
 
 def test_polars_is_imported_by_those_alone_who_ask_for_parquet() -> None:

@@ -1,0 +1,39 @@
+"""Class names in data.yaml, as PyYAML reads them."""
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoint.evaluate.yamlnames import names_in
+from entrypoint.results.formats.yolo import described
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nc: 2\nnames: [person, 'traffic light']\n",
+        'names: ["a, b", "c]d", e f]  # three',
+        "path: .\nnames:\n- person\n- 'it''s'\n- \"a: b\"\nval: images\n",
+        "names:\n  0: person\n  1: bicycle  # with two wheels\n\n  # a comment\n  2: 'x # y'\n",
+        "names:\n  2: c\n  0: a\n  1: b\ntrain: images",
+        "names: [\n  'a',\n  'b'\n]\n",
+        "names: []",
+        "train: images\n",
+    ],
+)
+def test_names_are_those_that_a_yaml_library_reads(text: str) -> None:
+    names = (yaml.safe_load(text) or {}).get("names", [])
+    expected = [names[key] for key in sorted(names)] if isinstance(names, dict) else names
+    assert names_in(text) == expected
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=4))
+def test_what_a_run_writes_is_read_back(names: list[str]) -> None:
+    assert names_in(described(names)) == names
+
+
+@pytest.mark.parametrize("text", ["names: person", "names: [a, b", "names: [a, [b]]", "names:\n  0: 'a"])
+def test_what_is_no_list_of_names_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="names"):
+        names_in(text)
