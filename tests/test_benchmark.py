@@ -13,7 +13,7 @@ from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from scripts.benchmark.clock import timed
 from scripts.benchmark.engines import Meter, Replay
 from scripts.benchmark.stages import STAGES

@@ -47,6 +47,10 @@ def _max_pool(x: Tensor, *, kernel_shape: Any, strides: Any, pads: Any, dilation
     return functional.max_pool2d(x, kernel_shape, strides, (top, left), dilations)
 
 
+def _average_pool(x: Tensor, *, kernel_shape: Any, strides: Any, pads: Any) -> Tensor:
+    return functional.avg_pool2d(x, kernel_shape, strides, pads[:2], count_include_pad=False)
+
+
 def _resize(
     x: Tensor,
     region: None,
@@ -100,6 +104,7 @@ def _clip(x: Tensor, least: Tensor, most: Tensor) -> Tensor:
 
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "Add": torch.add,
+    "AveragePool": _average_pool,
     "Cast": lambda x, to: x.to({1: torch.float32, 7: torch.int64}[to]),
     "Clip": _clip,
     "Concat": lambda *values, axis: torch.cat(values, axis),
@@ -116,6 +121,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "Mul": torch.mul,
     "Pad": _pad,
     "Range": lambda start, end, step: torch.arange(int(start), int(end), int(step)),
+    "ReduceMax": lambda x, axes, keepdims: x.amax(tuple(axes), bool(keepdims)),
     "Relu": torch.relu,
     "Reshape": _reshape,
     "Resize": _resize,

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,27 @@ class OnDevice(Protocol):
 Output: TypeAlias = NDArray[np.float32] | OnDevice
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a family's own tool does where it is told nothing else.
+
+    `iou_thres` and `max_det` as the options of these names; `imgsz`: height and width. `whole_padding`: boxes go back
+    to the image by the pixels that were really added around it and by each side's own scale, as the ultralytics package
+    has it; else by half of what was to be added and one scale, as detect.py does. `nms`: whether candidates can stand
+    for one object twice.
+    """
+
+    name: str
+    iou_thres: float
+    max_det: int
+    imgsz: tuple[int, int] = (640, 640)
+    whole_padding: bool = False
+    nms: bool = True
+
+
+YOLOV5 = Family("YOLOv5", iou_thres=0.45, max_det=1000)
+
+
 class Network(ABC):
     """A graph and its family's knowledge of it. `names`: by class id. `stride`: sides of the input are multiples of it.
 
@@ -43,8 +65,9 @@ class Network(ABC):
     names: tuple[str, ...]
     stride: int
     size: tuple[int, int] | None = None
-    augments: ClassVar[bool] = False
-    """Whether there is augmented inference in this family."""
+    family: Family = YOLOV5
+    augments: bool = False
+    """Whether there is augmented inference for it."""
 
     @abstractmethod
     def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:

@@ -12,13 +12,13 @@ from entrypoint.sources.filetype import TORCH, TORCH_LEGACY, FileType
 Loader = Callable[[Path], Network]
 
 
-def _classic(path: Path) -> Network:
-    from entrypoint.weights.classic.checkpoint import load_checkpoint
+def _checkpoint(path: Path) -> Network:
+    from entrypoint.weights.checkpoint import load_checkpoint
 
     return load_checkpoint(path)
 
 
-LOADERS: dict[FileType, Loader] = {TORCH: _classic, TORCH_LEGACY: _classic}
+LOADERS: dict[FileType, Loader] = {TORCH: _checkpoint, TORCH_LEGACY: _checkpoint}
 
 
 def knows(kind: FileType) -> bool:

@@ -19,7 +19,7 @@ from entrypoint.host.device import CPU
 from entrypoint.sources.decode import read_image
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detections, Failure
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 
 
 def detector(engine: str = "torch", **options: Any) -> Detector:

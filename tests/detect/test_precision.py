@@ -14,12 +14,12 @@ from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU, Device
 from entrypoint.log import LOG
 from entrypoint.models.graph import PIXELS, Node
-from entrypoint.models.yolov5.network import YoloV5 as Network
+from entrypoint.models.network import Network
 from entrypoint.sources.medium import FailedMedium, Medium
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.sources.scan import scan
 from entrypoint.values import Failure
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 
 FULL, HALF = CPU, Device(half=True)
 OPTIONS = DetectorOptions((320, 320))

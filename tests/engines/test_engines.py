@@ -17,7 +17,7 @@ from entrypoint.host.device import CPU
 from entrypoint.models import operations, windows
 from entrypoint.models.graph import Graph, Node, Value
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from tests.conftest import ROOT
 from tests.graphs import graph_of, outputs
 
@@ -68,7 +68,7 @@ from pathlib import Path
 from entrypoint.host.device import is_out_of_memory
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 engine = OnnxEngine(load_checkpoint(DEMO_WEIGHTS).graph, 1)
 pixels = numpy.zeros((1, 3, 2048, 2048), numpy.float32)
 used = int(re.search(r"VmData:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024

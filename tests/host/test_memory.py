@@ -18,7 +18,7 @@ from entrypoint.detect.detector import Detector
 from entrypoint.errors import ResourceError
 from entrypoint.host import limits, memory
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from tests.bacalhau_node.cgroup import Cgroup, unavailable
 from tests.bacalhau_node.launch import Limits
 from tests.conftest import ROOT, Ended, records, start

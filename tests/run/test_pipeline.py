@@ -28,7 +28,7 @@ from entrypoint.sources.medium import Medium, ReadOptions
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.sources.scan import scan
 from entrypoint.values import Record
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 
 
 class Counted(TorchEngine):

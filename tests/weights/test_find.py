@@ -14,7 +14,7 @@ import torch
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.sources.filetype import ONNX, SAFETENSORS, TORCH, TORCH_LEGACY, TORCHSCRIPT, identify
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.find import find_weights
 from tests.classic import save_classic, tiny_model, tiny_names
 

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.models import operations, windows
+from entrypoint.models.network import Network
 from entrypoint.models.yolov5.layers import Layer
 from entrypoint.models.yolov5.network import YoloV5
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.classic.layerbuilders import build_layer
 from entrypoint.weights.classic.part import Allowance, Part
 from entrypoint.weights.classic.pickled import read_checkpoint
@@ -221,8 +222,9 @@ def predictions(model: nn.Module, x: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
-def everything(network: YoloV5, x: Tensor) -> Tensor:
+def everything(network: Network, x: Tensor) -> Tensor:
     """All predictions of the program's network: objectness is above nothing."""
+    assert isinstance(network, YoloV5)
     image, rows = network.head.decode(OnnxEngine(network.graph, 1).run(x.numpy()), -1)
     return torch.stack([torch.from_numpy(rows[image == number]) for number in range(len(x))])
 
@@ -296,7 +298,7 @@ def test_a_numpy_fitness_and_paths_are_passed_over(tmp_path: Path) -> None:
 LOADED = """
 import sys
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 load_checkpoint(DEMO_WEIGHTS)
 print(*(name for name in ("sympy", "torch._dynamo", "torch._inductor") if name in sys.modules))
 """

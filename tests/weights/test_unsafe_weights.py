@@ -18,7 +18,7 @@ from torch import nn
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
 from entrypoint.models.graph import Writer
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.classic.pickled import imports
 from scripts.training.network import Bottleneck, Concat, Conv
 from tests.classic import Attack, save_classic, tiny_model, tiny_names
@@ -166,12 +166,33 @@ def test_other_tasks_are_refused_by_name(tmp_path: Path, name: str, task: str) -
         load_checkpoint(tmp_path / "weights")
 
 
-def test_ultralytics_checkpoints_are_told_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("tasks.OBBModel", "oriented boxes"),
+        ("tasks.ClassificationModel", "image classification"),
+        ("tasks.RTDETRDetectionModel", "RT-DETR"),
+        ("tasks.WorldModel", "YOLO-World"),
+        ("modules.head.YOLOEDetect", "YOLOE"),
+        ("modules.head.Depth", "depth"),
+        ("modules.head.SemanticSegment", "semantic segmentation"),
+    ],
+)
+def test_other_tasks_of_the_ultralytics_package_are_refused_by_name(tmp_path: Path, name: str, task: str) -> None:
     model = tiny_model()
-    names = {type(model): "ultralytics.nn.tasks.DetectionModel"}
-    save_classic({"model": model}, tmp_path / "weights", tiny_names() | names)
-    with pytest.raises(NotADetectorError, match="a checkpoint of the ultralytics package"):
+    save_classic({"model": model}, tmp_path / "weights", tiny_names() | {type(model): f"ultralytics.nn.{name}"})
+    with pytest.raises(NotADetectorError, match=f"for {task} .*{name}.*expected weights that were trained"):
         load_checkpoint(tmp_path / "weights")
+
+
+def test_another_task_is_no_excuse_for_what_else_is_wanted(tmp_path: Path, canary: Path) -> None:
+    model = tiny_model()
+    model.extra = Attack(os.system, f"touch {canary}")  # type: ignore[assignment]
+    save_attack_as = tiny_names() | {type(model): "ultralytics.nn.tasks.OBBModel"}
+    save_classic({"model": model}, tmp_path / "weights", save_attack_as)
+    with pytest.raises(UnsafeWeightsError, match=r"wants to import posix\.system"):
+        load_checkpoint(tmp_path / "weights")
+    assert not canary.exists()
 
 
 def test_a_state_dict_is_told_apart(tmp_path: Path) -> None:
@@ -348,7 +369,7 @@ from pathlib import Path
 from entrypoint.host import memory
 from entrypoint.errors import WeightsError
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 load_checkpoint(DEMO_WEIGHTS)
 before = memory._status("VmHWM")
 for path in map(Path, sys.argv[1:]):

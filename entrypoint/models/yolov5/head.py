@@ -1,22 +1,14 @@
 """The anchor head of YOLOv5: what the maps of its convolutions mean."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.models.network import Candidates, Cells, Output, cells_above
+from entrypoint.models.sigmoid import ROUNDING, logit, sigmoid
 
-_ROUNDING = 0.01  # of logits in FP16, and more
 _OBJECTNESS = 4  # its place among the values of an anchor
-
-
-def _logit(share: float) -> float:
-    """What a sigmoid makes `share` of."""
-    if not 0 < share < 1:
-        return math.copysign(math.inf, share - 0.5)
-    return math.log(share / (1 - share))
 
 
 class Head:
@@ -36,15 +28,14 @@ class Head:
         Gives the image of each in its batch, (n,), and x, y centre, width, height in pixels of the network's input,
         objectness and class scores in [0, 1], (n, 5 + classes); an image's by level, anchor, row, column.
         """
-        least = _logit(threshold) - _ROUNDING
+        least = logit(threshold) - ROUNDING
         levels = [(level, output) for level, output in enumerate(maps) if output is not None]
         found = [self._above(output, least) for _, output in levels]
         image, anchor, cell, logits = map(np.concatenate, zip(*found, strict=True))
         which = np.array([(level, output.shape[3]) for level, output in levels])
         level, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
         row_and_column = np.array(np.divmod(cell, width), np.float32)
-        with np.errstate(over="ignore"):  # far below zero
-            t = 1 / (1 + np.exp(-logits))
+        t = sigmoid(logits)
         t[:, :2] = (t[:, :2] * 2 + (row_and_column[::-1].T - 0.5)) * self._strides[level, None]
         t[:, 2:4] = (t[:, 2:4] * 2) ** 2 * self._anchors[level, anchor]
         above = t[:, _OBJECTNESS] > threshold

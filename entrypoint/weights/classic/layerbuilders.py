@@ -4,8 +4,8 @@ A layer is a function that writes itself into a graph, behind the value it is gi
 YOLOv5 added since the checkpoint was made get their defaults here, so that old pickles need no repair afterwards.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,17 @@ from entrypoint.models.yolov5 import layers
 from entrypoint.models.yolov5.layers import Layer
 from entrypoint.weights.classic.part import Part, shown
 
+Builder: TypeAlias = Callable[[Part], Callable[..., Value]]
+
 
 def build_layer(part: Part) -> Callable[..., Value]:
-    """The layer a node stands for. Raises WeightsError for one that YOLOv5 detection models do not have.
+    """The layer a node stands for. Raises WeightsError for one that detection models do not have.
 
     So does the layer, by its name, where what it is given does not fit, or it would make far too much of it.
     """
-    builder = _BUILDERS.get(part.name)
+    builder = _BUILDERS.get(part.name) or _of_the_package().get(part.name)
     if builder is None:
-        raise part.wrong("is not a layer of a YOLOv5 detection model")
+        raise part.wrong("is not a layer of a YOLO detection model")
     layer = builder(part)
 
     def named(*inputs: Any) -> Value:
@@ -40,7 +42,13 @@ def build_layer(part: Part) -> Callable[..., Value]:
     return named
 
 
-def _of(layer: Callable[..., Value], *keys: str) -> Callable[[Part], Layer]:
+def _of_the_package() -> Mapping[str, Builder]:
+    from entrypoint.weights.ultralytics.builders import BUILDERS  # which are made of these
+
+    return BUILDERS
+
+
+def of(layer: Callable[..., Value], *keys: str) -> Callable[[Part], Layer]:
     """A builder of a layer that is made of its node's layers of these names."""
 
     def builder(part: Part) -> Layer:
@@ -60,19 +68,26 @@ def _plain(layer: Layer) -> Callable[[Part], Layer]:
 
 
 def _convolution(part: Part, norm: Part | None = None) -> Layer:
-    weight, bias, groups = part.array("weight", 4), part.optional_array("bias"), part.number("groups", 1)
-    if groups < 1 or part.value("padding_mode", "zeros") != "zeros":
-        raise part.wrong("has groups or a padding mode that YOLOv5 does not use")
+    weight, bias = folded(part, norm)
+    geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("dilation", 1)
+    groups = part.number("groups", 1)
+    return lambda x: windows.convolution(x, weight, bias, *geometry, groups)
+
+
+def folded(part: Part, norm: Part | None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The weight and the bias of a convolution, and of the batch norm behind it."""
+    weight, bias = part.array("weight", 4), part.optional_array("bias")
+    if part.number("groups", 1) < 1 or part.value("padding_mode", "zeros") != "zeros":
+        raise part.wrong("has groups or a padding mode that YOLO does not use")
     if norm:
-        scale, shift = _batch_norm_affine(norm)
+        scale, shift = batch_norm_affine(norm)
         if len(scale) != len(weight):
             raise norm.wrong(f"has {len(scale)} channels after a convolution to {len(weight)}")
         with np.errstate(over="ignore"):
             weight = part.computable("weight", weight * scale[:, None, None, None])
             bias = part.computable("bias", shift if bias is None else shift + bias * scale)
     _fits(part, bias, len(weight))
-    geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("dilation", 1)
-    return lambda x: windows.convolution(x, weight, bias, *geometry, groups)
+    return weight, bias
 
 
 def _transposed_convolution(part: Part) -> Layer:
@@ -95,7 +110,7 @@ def _fits(part: Part, bias: NDArray[np.float32] | None, channels: int) -> None:
         raise part.wrong(f"has a bias of {shown(bias.size)} values for {channels} channels")
 
 
-def _batch_norm_affine(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def batch_norm_affine(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scale and shift that a batch norm in eval mode amounts to, (C,) each."""
     mean, variance = part.array("running_mean", 1), part.array("running_var", 1)
     gamma, beta = part.optional_array("weight"), part.optional_array("bias")
@@ -111,16 +126,17 @@ def _batch_norm_affine(part: Part) -> tuple[NDArray[np.float32], NDArray[np.floa
 
 
 def _batch_norm(part: Part) -> Layer:
-    scale, shift = (values[:, None, None] for values in _batch_norm_affine(part))
+    scale, shift = (values[:, None, None] for values in batch_norm_affine(part))
     return lambda x: ops.add(ops.multiply(x, scale), shift)
 
 
-def _conv(part: Part) -> Layer:
-    conv = _convolution(part.child("conv"), part.child("bn") if part.has("bn") else None)
+def conv(part: Part) -> Layer:
+    """A convolution, its batch norm unless that was folded into it, and its activation."""
+    convolved = _convolution(part.child("conv"), part.child("bn") if part.has("bn") else None)
     if not part.has("act"):
-        return conv
+        return convolved
     act = build_layer(part.child("act"))
-    return lambda x: layers.chain(x, conv, act)
+    return lambda x: layers.chain(x, convolved, act)
 
 
 def _bottleneck(part: Part) -> Layer:
@@ -205,25 +221,25 @@ def _concat(part: Part) -> Callable[[list[Value]], Value]:
 
 
 _C3 = ("C3", "C3x", "C3TR", "C3SPP", "C3Ghost")
-_COMMON: dict[str, Callable[[Part], Callable[..., Value]]] = {
-    **dict.fromkeys(("Conv", "DWConv"), _conv),
+COMMON: dict[str, Builder] = {
+    **dict.fromkeys(("Conv", "DWConv"), conv),
     "DWConvTranspose2d": _transposed_convolution,
     **dict.fromkeys(("Bottleneck", "CrossConv"), _bottleneck),
-    "BottleneckCSP": _of(layers.bottleneck_csp, "cv1", "cv2", "cv3", "cv4", "m", "bn", "act"),
-    **dict.fromkeys(_C3, _of(layers.c3, "cv1", "cv2", "cv3", "m")),
+    "BottleneckCSP": of(layers.bottleneck_csp, "cv1", "cv2", "cv3", "cv4", "m", "bn", "act"),
+    **dict.fromkeys(_C3, of(layers.c3, "cv1", "cv2", "cv3", "m")),
     "SPP": _spp,
-    "SPPF": _of(layers.sppf, "cv1", "cv2", "m"),
-    "Focus": _of(layers.focus, "conv"),
-    "GhostConv": _of(layers.ghost_conv, "cv1", "cv2"),
-    "GhostBottleneck": _of(layers.ghost_bottleneck, "conv", "shortcut"),
-    "TransformerLayer": _of(layers.transformer_layer, "q", "k", "v", "ma", "fc1", "fc2"),
+    "SPPF": of(layers.sppf, "cv1", "cv2", "m"),
+    "Focus": of(layers.focus, "conv"),
+    "GhostConv": of(layers.ghost_conv, "cv1", "cv2"),
+    "GhostBottleneck": of(layers.ghost_bottleneck, "conv", "shortcut"),
+    "TransformerLayer": of(layers.transformer_layer, "q", "k", "v", "ma", "fc1", "fc2"),
     "TransformerBlock": _transformer_block,
     "Contract": _gain(ops.contract),
     "Expand": _gain(ops.expand),
     "Concat": _concat,
 }
 _ACTIVATIONS = {"SiLU": _plain(ops.silu), "Hardswish": _plain(lambda x: x.then("HardSwish")), "Mish": _plain(ops.mish)}
-_TORCH: dict[str, Callable[[Part], Callable[..., Value]]] = {
+_TORCH: dict[str, Builder] = {
     **{f"activation.{name}": builder for name, builder in _ACTIVATIONS.items()},
     "activation.ReLU": _plain(lambda x: x.then("Relu")),
     "activation.ReLU6": _plain(ops.relu6),
@@ -242,9 +258,9 @@ _TORCH: dict[str, Callable[[Part], Callable[..., Value]]] = {
     "upsampling.Upsample": _upsample,
 }
 _EXPERIMENTAL = ("CrossConv", "GhostConv", "GhostBottleneck", "C3")
-_BUILDERS: dict[str, Callable[[Part], Callable[..., Value]]] = {
-    **{f"models.common.{name}": builder for name, builder in _COMMON.items()},
-    **{f"models.experimental.{name}": _COMMON[name] for name in _EXPERIMENTAL},
+_BUILDERS: dict[str, Builder] = {
+    **{f"models.common.{name}": builder for name, builder in COMMON.items()},
+    **{f"models.experimental.{name}": COMMON[name] for name in _EXPERIMENTAL},
     **{f"utils.activations.{name}": builder for name, builder in _ACTIVATIONS.items()},
     **{f"torch.nn.modules.{name}": builder for name, builder in _TORCH.items()},
 }

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from entrypoint.weights.ultralytics import names as ultralytics
+
 _COMMON = (
     "Conv DWConv DWConvTranspose2d TransformerLayer TransformerBlock Bottleneck BottleneckCSP CrossConv C3 C3x C3TR "
     "C3SPP C3Ghost SPP SPPF Focus GhostConv GhostBottleneck Contract Expand Concat Proto Classify"
@@ -22,6 +24,7 @@ _TORCH_NN = {
     "pooling": "MaxPool2d AdaptiveAvgPool2d",
     "upsampling": "Upsample",
 }
+_PARALLEL = ("data_parallel.DataParallel", "distributed.DistributedDataParallel")
 # Training notes that travel in a checkpoint (a NumPy fitness, a path in the options), and what torch itself takes for
 # safe; nothing here reads them.
 _IGNORED = (
@@ -103,9 +106,11 @@ def _allowed() -> dict[str, Named]:
     names += [f"models.experimental.{name}" for name in ("CrossConv", "GhostConv", "GhostBottleneck", "C3")]
     names += [f"utils.activations.{name}" for name in _ACTIVATIONS.split()]
     names += [f"torch.nn.modules.{module}.{name}" for module, n in _TORCH_NN.items() for name in n.split()]
+    names += [f"torch.nn.parallel.{name}" for name in _PARALLEL]
     return {
         **{name: NodeKind(name.removeprefix("yolov5.")) for name in names},
-        **{name: NodeKind(name, ignored=True) for name in _IGNORED},
+        **{name: NodeKind(called) for name, called in ultralytics.layers().items()},
+        **{name: NodeKind(name, ignored=True) for name in (*_IGNORED, *ultralytics.ignored())},
         **{name: Function(name) for name in ("collections.OrderedDict", "builtins.set", "torch.Size")},
         **{name: Function(name) for name in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")},
         "torch._utils._rebuild_parameter": Function("torch._utils._rebuild_parameter"),

@@ -1,13 +1,13 @@
-"""Read what a classic YOLOv5 checkpoint pickled, without running any of it.
+"""Read what a checkpoint pickled, without running any of it.
 
 A checkpoint is a pickle of live objects: `models.yolo.Model`, `models.common.Conv`, `torch.nn.modules.conv.Conv2d`
 and so on. Here every one of those names stands for an inert `Node`, which keeps the state it is given and does
 nothing else; only tensors, as NumPy arrays, and plain containers become what they were. The network is then built from
-the nodes by `entrypoint.weights.classic.build`, which checks every value it uses.
+the nodes by the `build` of its family, which checks every value it uses.
 
 Whatever a file is made of, to read or to refuse it takes less than a second and 200 MB beside its tensors.
 
-Not covered: checkpoints of the `ultralytics` package (YOLOv8 and later, yolov5u), which pickle other classes.
+Checkpoints of the `ultralytics` package (YOLOv8 and later, yolov5u) are read in the same way.
 """
 
 import mmap
@@ -25,10 +25,12 @@ from entrypoint.weights.classic.legacy import read_legacy
 from entrypoint.weights.classic.nodes import ALLOWED, Node, modern_name, shown_name
 from entrypoint.weights.classic.opcodes import Budget, Buffer, walk
 from entrypoint.weights.classic.zipped import Archive, read_zip
+from entrypoint.weights.ultralytics.names import other_task
 
 __all__ = ["ALLOWED", "Node", "imports", "read_checkpoint"]
 
 _PICKLES_OF_LEGACY = 4  # magic number, protocol, system, object
+_OF_OTHER_TASKS = ("ultralytics.", "torch.nn.", "torchvision.")
 _SHOWN, _MOST_NAMES = 20, 1000
 
 
@@ -112,18 +114,20 @@ def _imports(data: Buffer, pickles: int, budget: Budget) -> Iterator[str]:
 
 def _refusal(path: Path, error: Exception) -> WeightsError:
     wanted = sorted(name for name in imports(path) if name not in ALLOWED)
-    if any(name.startswith("ultralytics.") for name in wanted):
+    tasks = {task: name for name in wanted if (task := other_task(name))}
+    if tasks and all(name.startswith(_OF_OTHER_TASKS) for name in wanted):
+        task, name = min(tasks.items())
         return NotADetectorError(
-            f"{path.name}: a checkpoint of the ultralytics package (YOLOv8 or later, or yolov5u), not of classic "
-            "YOLOv5; expected weights of a YOLOv5 release or trained with its train.py."
+            f"{path.name}: weights of the ultralytics package for {task} ({name}); expected weights that were trained "
+            "for detection, such as yolo11n.pt."
         )
     if wanted:
         shown = ", ".join(map(shown_name, wanted[:_SHOWN]))
         more = f" and {len(wanted) - _SHOWN} more" if len(wanted) > _SHOWN else ""
         return UnsafeWeightsError(
             f"{path.name}: refused as unsafe, and nothing in it was run: it wants to import {shown}{more}. Expected a "
-            "YOLOv5 detection checkpoint, which holds only YOLOv5's and torch's own layers; use weights from a source "
-            "you trust."
+            "detection checkpoint of YOLOv5 or of the ultralytics package, which holds only their layers and torch's; "
+            "use weights from a source you trust."
         )
     if isinstance(error, EOFError):
         return WeightsError(f"{path.name}: cannot be read as a torch checkpoint: {error}")

@@ -22,7 +22,7 @@ import torch
 from entrypoint.cli.command import command
 from entrypoint.errors import YoloBacError
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.classic.pickled import read_checkpoint
 from entrypoint.weights.find import find_weights
 from tests.weights.hostile.archives import files
