@@ -1,8 +1,8 @@
 """Everything a run is asked for. Each option is declared here and nowhere else; `entrypoint.option` says how."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from entrypoint import parse
 from entrypoint.log import LogFormat
@@ -20,7 +20,10 @@ ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of a run, in the order of `--help`; `imgsz` is (height, width)."""
+    """The options of a run, in the order of `--help`; `imgsz` is (height, width).
+
+    `imgsz`, `iou_thres` and `max_det` are None where they are left to the weights; `filled` says what that comes to.
+    """
 
     weights: str | None = option(
         None,
@@ -37,12 +40,12 @@ class Settings:
         default_text="/datasets, else images in /inputs, else two bundled samples",
         help="The images: a file, a folder, a glob, or a text file with a path on each line.",
     )
-    imgsz: tuple[int, int] = option(
-        (640, 640),
+    imgsz: tuple[int, int] | None = option(
+        None,
         aliases=("--img", "--img-size"),
         parse=parse.image_size,
         metavar="N [N]",
-        default_text="640",
+        default_text="640; for weights of the ultralytics package the size that they were trained with",
         is_list=True,
         decides=True,
         detect_py=True,
@@ -57,18 +60,20 @@ class Settings:
         detect_py=True,
         help="The lowest confidence that a detection is reported with.",
     )
-    iou_thres: float = option(
-        0.45,
+    iou_thres: float | None = option(
+        None,
         parse=parse.fraction,
         metavar="0..1",
+        default_text="0.45; for weights of the ultralytics package 0.7",
         decides=True,
         detect_py=True,
         help="The overlap, as intersection over union, above which NMS drops the less confident of two boxes.",
     )
-    max_det: int = option(
-        1000,
+    max_det: int | None = option(
+        None,
         parse=parse.whole(1, 30000),
         metavar="N",
+        default_text="1000; for weights of the ultralytics package 300",
         decides=True,
         detect_py=True,
         help="The most detections that are reported for an image: the most confident ones.",
@@ -223,6 +228,10 @@ class Settings:
         help="Stop taking new images in time to end cleanly this long after the start. The exit code is 5 when some "
         "are left, and the same command continues.",
     )
+
+    def filled(self, **values: Any) -> Self:
+        """The same, with these values where an option is left to the weights."""
+        return replace(self, **{name: value for name, value in values.items() if getattr(self, name) is None})
 
     def of_results(self) -> dict[str, Any]:
         """The settings that decide what the results are: a run with other ones cannot be continued by this one."""

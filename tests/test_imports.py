@@ -47,12 +47,12 @@ import sys
 for name in ("onnx", "onnxruntime"):
     sys.modules[name] = None
 import entrypoint.engines.torch, entrypoint.engines.gpu, entrypoint.detect.detector, entrypoint.weights.registry
-import entrypoint.weights.classic.checkpoint, entrypoint.models.yolov5.network
+import entrypoint.weights.checkpoint, entrypoint.models.yolov5.network
 print("all")
 """
 
 
-@pytest.mark.parametrize("module", ["entrypoint", "entrypoint.run.job", "entrypoint.weights.classic.checkpoint"])
+@pytest.mark.parametrize("module", ["entrypoint", "entrypoint.run.job", "entrypoint.weights.checkpoint"])
 def test_no_room_imports_them_at_its_door(module: str) -> None:
     code = f"import sys, {module}; print('and', *(name for name in {HEAVY!r} if name in sys.modules))"
     assert ended(code) == "and"

@@ -50,7 +50,15 @@ class Detector:
 
     def letterbox(self, width: int, height: int) -> Letterbox:
         """The geometry for an image of that size."""
-        return Letterbox.fit(width, height, self.imgsz, self._network.stride, exact=self._network.size is not None)
+        network = self._network
+        return Letterbox.fit(
+            width,
+            height,
+            self.imgsz,
+            network.stride,
+            exact=network.size is not None,
+            whole_padding=network.family.whole_padding,
+        )
 
     def try_one(self) -> None:
         """One blank image of the largest shape through the network. Raises what says that memory is out."""

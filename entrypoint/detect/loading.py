@@ -12,7 +12,7 @@ from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
-from entrypoint.models.network import Network
+from entrypoint.models.network import YOLOV5, Family, Network
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
 from entrypoint.text import printable
@@ -27,11 +27,15 @@ _LANES_A_GPU = 2  # one batch is computed while the next one travels
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a run looks with: a detector for each batch that may be under way at once, and that batch's size."""
+    """What a run looks with: a detector for each batch that may be under way at once, and that batch's size.
+
+    `settings`: those that it was asked for, with the values of what these left to the weights.
+    """
 
     names: tuple[str, ...]
     lanes: tuple[Detector, ...]
     batch_size: int
+    settings: Settings
 
     @property
     def devices(self) -> str:
@@ -52,12 +56,14 @@ def load(
     Raises WeightsError; UsageError for classes it does not have, or an engine that cannot run it; ResourceError where
     it does not fit.
     """
+    what = f"the network in {printable(weights.path)}"
     try:
         cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
         network = load_network(weights.path, weights.kind)
+        settings = _with_defaults(network.family, settings)
         options = _options(network, settings)
-        imgsz = network.size or settings.imgsz
-        what = f"the network in {printable(weights.path)} at {imgsz[0]} × {imgsz[1]}"
+        imgsz = network.size or options.imgsz
+        what += f" at {imgsz[0]} × {imgsz[1]}"
         memory.require(memory.need_of(network.graph.nbytes, imgsz), what)
         if devices[0].on_gpu and (fault := enginechoice.gpu_fault(network, devices[0], settings)):
             LOG.warning("%s: %s; running on the CPU instead, many times slower", devices[0].description, fault)
@@ -70,26 +76,40 @@ def load(
             engines = enginechoice.gpu_engines(network, devices, options, media)
         network.graph.constants.clear()  # the engines have them
         detectors = [Detector(engine, network, options) for engine in engines]
-        _say_what_is_different(detectors[0], network, settings)
+        _say_what_is_different(detectors[0], network, options, settings)
         in_time = has_time(detectors[0])
         if on_cpu:
             lanes_each = min(lanes_each, lanes_that_fit(detectors[0]) if in_time else lanes_each)
             engines[0].set_threads(limits.threads() // lanes_each)
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
         fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors if in_time]
-        return Loaded(network.names, tuple(detectors) * lanes_each, settings.batch_size or min(fitting, default=1))
+        batch_size = settings.batch_size or min(fitting, default=1)
+        return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings)
     except ResourceError:
         raise
     except Exception as error:
         if any(map(is_out_of_memory, _causes(error))):
-            size = " × ".join(map(str, settings.imgsz))
-            raise memory.shortage(f"the network in {printable(weights.path)} and an image of {size}") from error
+            raise memory.shortage(what) from error
         raise
 
 
-def _say_what_is_different(detector: Detector, network: Network, settings: Settings) -> None:
+def _with_defaults(family: Family, settings: Settings) -> Settings:
+    """The settings with the family's own values where the user names none; the log says others than detect.py's."""
+    values = {"imgsz": family.imgsz, "iou_thres": family.iou_thres, "max_det": family.max_det}
+    taken = {name: value for name, value in values.items() if getattr(settings, name) is None}
+    different = [
+        f"--{name.replace('_', '-')} {' × '.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in taken.items()
+        if family != YOLOV5
+    ]
+    if different:
+        LOG.info("the defaults of these weights' own tool (%s): %s", family.name, ", ".join(different))
+    return settings.filled(**values)
+
+
+def _say_what_is_different(detector: Detector, network: Network, options: DetectorOptions, settings: Settings) -> None:
     """Warn of options that are not followed to the letter."""
-    if detector.imgsz != settings.imgsz:
+    if detector.imgsz != options.imgsz:
         why = "the only size that this network takes" if network.size else "multiples of the network's stride"
         LOG.warning("--imgsz is %d × %d, %s", *detector.imgsz, why)
     if settings.half and not detector.device.half:
@@ -116,14 +136,16 @@ def lanes_that_fit(detector: Detector) -> int:
 def _options(network: Network, settings: Settings) -> DetectorOptions:
     if settings.augment and not network.augments:
         raise UsageError("--augment: these weights are of a family without augmented inference; leave it out")
+    family = network.family
     nms = NmsOptions(
         settings.conf_thres,
-        settings.iou_thres,
-        settings.max_det,
+        family.iou_thres if settings.iou_thres is None else settings.iou_thres,
+        settings.max_det or family.max_det,
         _class_ids(settings.classes, network.names),
         settings.agnostic_nms,
+        suppress=family.nms,
     )
-    return DetectorOptions(settings.imgsz, settings.augment, nms)
+    return DetectorOptions(settings.imgsz or family.imgsz, settings.augment, nms)
 
 
 def _class_ids(wanted: tuple[str, ...] | None, names: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -20,13 +20,17 @@ Suppression: TypeAlias = Callable[[NDArray[np.float32], float, int], NDArray[np.
 
 @dataclass(frozen=True, slots=True)
 class NmsOptions:
-    """detect.py's options; `classes` are ids to keep, None for all."""
+    """detect.py's options; `classes` are ids to keep, None for all.
+
+    `suppress`: whether there is NMS at all; a network that gives each object once needs none.
+    """
 
     conf_thres: float = 0.25
     iou_thres: float = 0.45
     max_det: int = 1000
     classes: tuple[int, ...] | None = None
     agnostic: bool = False
+    suppress: bool = True
 
 
 def select(candidates: NDArray[np.float32], options: NmsOptions) -> NDArray[np.float32]:
@@ -41,6 +45,8 @@ def select(candidates: NDArray[np.float32], options: NmsOptions) -> NDArray[np.f
         keep &= np.isin(candidates[:, 5], options.classes)
     found = candidates[keep]
     found = found[np.argsort(-found[:, 4], kind="stable")[:_MAX_CANDIDATES]]
+    if not options.suppress:
+        return found[: options.max_det]
     apart = found[:, :4] if options.agnostic else found[:, :4] + found[:, 5:] * np.float32(_CLASS_OFFSET)
     return found[suppression()(apart, options.iou_thres, options.max_det)]
 

@@ -57,6 +57,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         memory.guard(by_host=True)
     # By the whole source, so that every shard's images are looked at in the same way.
     loaded = load(weights, devices, settings, whole, deadline.has_time_for)
+    settings = loaded.settings
     identity = {
         "version": __version__,
         "weights": weights.sha256,

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.models.network import YOLOV5
 from entrypoint.settings import Settings
 from scripts.benchmark.folders import results
 
@@ -38,13 +39,14 @@ class Commands:
         with results(self.scratch) as project:
             words = ["yolo-bac", "--weights", str(settings.weights), "--source", str(source), "--project", str(project)]
             words += ["--engine", settings.engine, "--device", settings.device]
-            words += ["--imgsz", ",".join(map(str, settings.imgsz)), "--batch-size", str(settings.batch_size or "auto")]
+            words += ["--batch-size", str(settings.batch_size or "auto")]
+            words += ["--imgsz", ",".join(map(str, settings.imgsz))] if settings.imgsz else []
             return _run(words, self.environment, project)
 
     def peer(self, command: str, source: Path) -> Ran:
         """Another command line; {weights}, {source}, {project} and {imgsz} stand for ours."""
         with results(self.scratch) as project:
-            side = max(self.settings.imgsz)
+            side = max(self.settings.imgsz or YOLOV5.imgsz)
             places = {"weights": self.settings.weights, "source": source, "project": project, "imgsz": side}
             return _run([word.format_map(places) for word in shlex.split(command)], self.environment, None)
 

@@ -23,7 +23,7 @@ Parsed = Callable[..., Settings]
 @pytest.mark.parametrize(
     ("arguments", "field", "value"),
     [
-        ([], "imgsz", (640, 640)),
+        ([], "imgsz", None),
         (["--imgsz", "320"], "imgsz", (320, 320)),
         (["--imgsz", "480", "640"], "imgsz", (480, 640)),
         (["--img", "480", "640", "--augment"], "imgsz", (480, 640)),
@@ -206,7 +206,8 @@ def test_one_declaration_makes_an_option_everywhere(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_identity_of_a_run_is_what_it_was_before_options_were_declared() -> None:
-    assert Settings(imgsz=(320, 640), classes=("0",)).of_results() == {
+    left_to_yolov5 = {"imgsz": (640, 640), "iou_thres": 0.45, "max_det": 1000}
+    assert Settings(imgsz=(320, 640), classes=("0",)).filled(**left_to_yolov5).of_results() == {
         "imgsz": [320, 640],
         "conf_thres": 0.25,
         "iou_thres": 0.45,

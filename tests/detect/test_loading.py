@@ -22,7 +22,7 @@ from entrypoint.host.device import CPU
 from entrypoint.models.graph import Graph, Node
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.weights.classic.checkpoint import load_checkpoint
+from entrypoint.weights.checkpoint import load_checkpoint
 from tests.classic import save_classic, tiny_model, tiny_names
 from tests.conftest import ROOT, Ended, records
 
