@@ -58,6 +58,10 @@ _STORAGES = {
 }
 
 
+FUSED_METHODS = ("forward_fuse", "fuseforward")
+"""The methods that a layer whose batch norm was folded has in place of `forward`; they are pickled by `getattr`."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeKind:
     """A class of the checkpoint, by the name it was pickled under; `ignored`: its objects keep nothing."""
@@ -113,6 +117,7 @@ def _allowed() -> dict[str, Named]:
         **{name: NodeKind(name, ignored=True) for name in (*_IGNORED, *ultralytics.ignored())},
         **{name: Function(name) for name in ("collections.OrderedDict", "builtins.set", "torch.Size")},
         **{name: Function(name) for name in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")},
+        "builtins.getattr": Function("builtins.getattr"),
         "torch._utils._rebuild_parameter": Function("torch._utils._rebuild_parameter"),
         "torch._utils._rebuild_parameter_with_state": Function("torch._utils._rebuild_parameter"),
         "torch._tensor._rebuild_from_type_v2": Function("torch._tensor._rebuild_from_type_v2"),

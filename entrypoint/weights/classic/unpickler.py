@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from entrypoint.weights.classic import opcodes
-from entrypoint.weights.classic.nodes import Function, Ignored, Named, Node, NodeKind, modern_name, shown_name
+from entrypoint.weights.classic.nodes import (
+    FUSED_METHODS,
+    Function,
+    Ignored,
+    Named,
+    Node,
+    NodeKind,
+    modern_name,
+    shown_name,
+)
 from entrypoint.weights.classic.opcodes import Budget, Buffer, walk
 from entrypoint.weights.classic.tensors import tensor_view
 
@@ -187,6 +196,8 @@ class Unpickler:
             return arguments[0]
         if called.name == "torch.Size" and len(arguments) == 1 and type(arguments[0]) is tuple:
             return arguments[0]
+        if called.name == "builtins.getattr" and _is_fused_method(arguments):
+            return Ignored(called.name)
         if called.name == "builtins.set" and len(arguments) == 1 and type(arguments[0]) is list:
             return self._set_of(arguments[0])
         raise pickle.UnpicklingError(f"{called.name} is called with arguments it does not take")
@@ -210,6 +221,15 @@ class Unpickler:
         if not all(isinstance(key, str) for key in state):
             raise pickle.UnpicklingError(f"the state of {target.pickled_name} is not a dict of attributes")
         target.state = state
+
+
+def _is_fused_method(arguments: tuple[Any, ...]) -> bool:
+    return (
+        len(arguments) == 2
+        and isinstance(arguments[0], Node)
+        and type(arguments[1]) is str
+        and (arguments[1] in FUSED_METHODS)
+    )
 
 
 def _node(kind: NodeKind, arguments: object) -> Node:
