@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from entrypoint.errors import UsageError
 
-RUN, MERGE = "run", "merge"
+RUN, MERGE, INSPECT, CONVERT = "run", "merge", "inspect", "convert"
 """The commands: `run` is the one without a name."""
 
 _PREFIX = "YOLO_BAC_"

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, get_args
 
 from entrypoint import parse
 from entrypoint.log import LogFormat
-from entrypoint.option import MERGE, RUN, declared, option
+from entrypoint.option import CONVERT, INSPECT, MERGE, RUN, declared, option
 from entrypoint.shard import Shard
 
 INPUTS = Path("/inputs")
@@ -249,6 +249,6 @@ class CommandSettings:
     )
     log_format: LogFormat = option(
         "text",
-        commands=(RUN, MERGE),
+        commands=(RUN, MERGE, INSPECT, CONVERT),
         help="How the lines on stderr are written: as text, or each as a JSON object.",
     )

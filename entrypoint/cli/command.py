@@ -11,6 +11,7 @@ from entrypoint import __version__, log
 from entrypoint.cli import stderr
 from entrypoint.cli.base import CONTEXT, MainCommand, wanted_log_format
 from entrypoint.cli.detectpy import foreign_options
+from entrypoint.cli.inspect import inspect_command
 from entrypoint.cli.merge import merge_command
 from entrypoint.cli.options import options_of
 from entrypoint.cli.run import run
@@ -39,10 +40,11 @@ def command_for(settings_class: type[Settings]) -> MainCommand:
         params=[*options_of(RUN, options), *foreign_options()],
         help=_HELP,
         invoke_without_command=True,
-        subcommand_metavar="[merge DIR...]",
+        subcommand_metavar="[merge DIR... | inspect FILE...]",
         context_settings=CONTEXT,
     )
     main_command.add_command(merge_command(options))
+    main_command.add_command(inspect_command(options))
     click.version_option(__version__, prog_name="yolo-bac")(main_command)
     return main_command
 

@@ -1,6 +1,5 @@
 """Which file is the checkpoint: by content, wherever it lies and whatever it is called."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from pathlib import Path
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
 from entrypoint.weights import registry
+from entrypoint.weights.facts import sha256
+from entrypoint.weights.inspect import facts_of
 
 _SHOWN = 10
 
@@ -101,17 +102,12 @@ def _distinct(candidates: Iterable[tuple[Path, FileType | str]]) -> list[Weights
     found: dict[str, Weights] = {}
     for path, kind in candidates:
         try:
-            digest, size = _sha256(path), path.stat().st_size
+            digest, size = sha256(path), path.stat().st_size
         except OSError as error:
             raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
         if isinstance(kind, FileType):
             found.setdefault(digest, Weights(path, kind, size, digest))
     return list(found.values())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _runnable(weights: Weights) -> Weights:
@@ -129,21 +125,12 @@ def _article(name: str) -> str:
 
 def _several(label: str, candidates: list[Weights]) -> WeightsError:
     rows = [
-        f"  {weights.path}  {weights.size} bytes  sha256 {weights.sha256[:12]}…  {weights.kind.name}{_classes(weights)}"
+        f"  {weights.path}  {facts_of(weights.path, weights.kind, weights.sha256).summary}"
         for weights in candidates[:_SHOWN]
     ]
     more = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
     advice = f"choose one with --weights, for example: --weights {candidates[0].path}"
     return WeightsError(f"{len(candidates)} models under {label}, expected one; {advice}", [*rows, *more])
-
-
-def _classes(weights: Weights) -> str:
-    if not registry.knows(weights.kind):
-        return ""
-    try:
-        return f", {len(registry.load_network(weights.path, weights.kind).names)} classes"
-    except WeightsError:
-        return ", not loadable"
 
 
 def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> WeightsError:
