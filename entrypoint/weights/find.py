@@ -8,6 +8,7 @@ from pathlib import Path
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
 from entrypoint.weights import registry
+from entrypoint.weights.advice import article, refusal
 from entrypoint.weights.facts import sha256
 from entrypoint.weights.inspect import facts_of
 
@@ -35,7 +36,9 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
     for label, paths in groups:
         here = [(path, _identify(path)) for path in paths]
         seen += here
-        candidates = _distinct((path, kind) for path, kind in here if _family(kind) == "weights")
+        of_models = [(path, kind) for path, kind in here if isinstance(kind, FileType) and kind.family == "weights"]
+        # Exports to formats that are not run often lie beside the network that they were made from.
+        candidates = _distinct([one for one in of_models if registry.knows(one[1])] or of_models)
         if len(candidates) == 1:
             return _runnable(candidates[0])
         if candidates:
@@ -97,7 +100,7 @@ def _identify(path: Path) -> FileType | str:
         return f"not readable ({error.strerror})"
 
 
-def _distinct(candidates: Iterable[tuple[Path, FileType | str]]) -> list[Weights]:
+def _distinct(candidates: Iterable[tuple[Path, FileType]]) -> list[Weights]:
     """The candidates, one for each content."""
     found: dict[str, Weights] = {}
     for path, kind in candidates:
@@ -105,22 +108,14 @@ def _distinct(candidates: Iterable[tuple[Path, FileType | str]]) -> list[Weights
             digest, size = sha256(path), path.stat().st_size
         except OSError as error:
             raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-        if isinstance(kind, FileType):
-            found.setdefault(digest, Weights(path, kind, size, digest))
+        found.setdefault(digest, Weights(path, kind, size, digest))
     return list(found.values())
 
 
 def _runnable(weights: Weights) -> Weights:
     if registry.knows(weights.kind):
         return weights
-    raise NotADetectorError(
-        f"{weights.path}: {_article(weights.kind.name)}; expected a YOLOv5 checkpoint as train.py saves it (the .pt "
-        "file this was exported from)"
-    )
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+    raise NotADetectorError(f"{weights.path}: {refusal(weights.kind)}")
 
 
 def _several(label: str, candidates: list[Weights]) -> WeightsError:
@@ -158,4 +153,4 @@ def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> Weights
 def _what(kind: FileType | str) -> str:
     if isinstance(kind, str):
         return kind
-    return kind.name if kind.family in ("document", "empty", "damaged", "unknown") else _article(kind.name)
+    return kind.name if kind.family in ("document", "empty", "damaged", "unknown") else article(kind.name)
