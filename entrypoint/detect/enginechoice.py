@@ -9,7 +9,7 @@ from entrypoint.detect.detector import Detector, DetectorOptions
 from entrypoint.detect.nms import NmsOptions
 from entrypoint.detect.precision import Trial
 from entrypoint.engines.base import Engine, disagreement, planes, trial_image
-from entrypoint.errors import ResourceError, UsageError, WeightsError
+from entrypoint.errors import NotADetectorError, ResourceError, UsageError, WeightsError
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
@@ -29,7 +29,10 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
     network that gives no finite numbers, and what says that memory is out.
     """
     if settings.engine == "torch":
-        return _torch_on_cpu(network, threads)
+        try:
+            return _torch_on_cpu(network, threads)
+        except _UnusableError as error:
+            raise UsageError(f"--engine torch: {error}; use --engine onnx") from error
     try:
         from entrypoint.engines.onnx import OnnxEngine
 
@@ -51,19 +54,26 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
         raise UsageError(f"--engine onnx does not run these weights: {fault}; use --engine torch")
     try:
         replacement = _torch_on_cpu(network, threads)
-    except UsageError as error:
-        raise ResourceError(f"ONNX Runtime does not run these weights: {fault}; and {_NO_PYTORCH}") from error
+    except _UnusableError as error:
+        raise ResourceError(f"ONNX Runtime does not run these weights: {fault}; and {error}") from error
     LOG.info("running in PyTorch, for ONNX Runtime does not run these weights: %s", fault)
     return replacement
+
+
+class _UnusableError(Exception):
+    """PyTorch cannot be had, or not for a network; the message says why."""
 
 
 def _torch_on_cpu(network: Network, threads: int) -> Engine:
     memory.require(memory.PYTORCH_BYTES, "PyTorch")
     try:
-        from entrypoint.engines.torch import TorchEngine
+        from entrypoint.engines.torch import TorchEngine, UnknownOperationError
     except ImportError as error:
-        raise UsageError(f"--engine torch: {_NO_PYTORCH}, or use --engine onnx") from error
-    engine = TorchEngine(network.graph, CPU)
+        raise _UnusableError(_NO_PYTORCH) from error
+    try:
+        engine = TorchEngine(network.graph, CPU)
+    except UnknownOperationError as error:
+        raise _UnusableError(str(error)) from error
     engine.set_threads(threads)
     if fault := _fault(engine, network, _reference(network), _MOST_DIFFERENCE):
         raise ResourceError(f"PyTorch does not run these weights: {fault}")
@@ -74,8 +84,8 @@ def _expected(network: Network) -> list[np.ndarray]:
     """What the graph gives for a small image as it stands, every optimisation off. Raises WeightsError."""
     from entrypoint.engines.onnx import OnnxEngine
 
-    found = OnnxEngine(network.graph, 1, optimised=False).run(planes([trial_image(network.graph, network.stride)]))
-    _require_finite(found)
+    found = OnnxEngine(network.graph, 1, optimised=False).run(planes(_trial_images(network)))
+    _require_finite(network, found)
     return found
 
 
@@ -93,19 +103,25 @@ def _reference(network: Network) -> list[np.ndarray] | None:
 
 def _fault(engine: Engine, network: Network, expected: Sequence[Output] | None, most: float) -> str | None:
     """How an engine's outputs for a small image are not those expected."""
-    found = engine.run(engine.upload([trial_image(network.graph, network.stride)]))
+    found = engine.run(engine.upload(_trial_images(network)))
     if expected is None:
-        _require_finite(found)
+        _require_finite(network, found)
         return None
-    return disagreement(found, expected, most)
+    return disagreement(found, expected, most * network.tolerance)
 
 
-def _require_finite(outputs: Sequence[Output]) -> None:
+def _trial_images(network: Network) -> list[np.ndarray]:
+    return [trial_image(network.graph, network.stride)] * (network.batch or 1)
+
+
+def _require_finite(network: Network, outputs: Sequence[Output]) -> None:
     if not all(np.isfinite(np.asarray(output)).all() for output in outputs):
         raise WeightsError(
             "the network gives values that are no finite numbers even for a small image: its training diverged, or the "
             "file is damaged"
         )
+    if fault := network.fault(outputs):
+        raise NotADetectorError(f"the network {fault}")
 
 
 def gpu_fault(network: Network, device: Device, settings: Settings) -> str | None:

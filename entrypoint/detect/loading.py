@@ -60,6 +60,7 @@ def load(
     try:
         cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
         network = load_network(weights.path, weights.kind)
+        _require_its_size(network, settings)
         settings = _with_defaults(network.family, settings)
         options = _options(network, settings)
         imgsz = network.size or options.imgsz
@@ -83,7 +84,7 @@ def load(
             engines[0].set_threads(limits.threads() // lanes_each)
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
         fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors if in_time]
-        batch_size = settings.batch_size or min(fitting, default=1)
+        batch_size = network.batch or settings.batch_size or min(fitting, default=1)
         return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings)
     except ResourceError:
         raise
@@ -91,6 +92,15 @@ def load(
         if any(map(is_out_of_memory, _causes(error))):
             raise memory.shortage(what) from error
         raise
+
+
+def _require_its_size(network: Network, settings: Settings) -> None:
+    """Raise UsageError where another size is asked for than the only one that a network takes."""
+    if network.size and settings.imgsz not in (None, network.size):
+        raise UsageError(
+            f"--imgsz {settings.imgsz[0]} {settings.imgsz[1]}: these weights were exported for images of "
+            f"{network.size[0]} × {network.size[1]} alone; leave it out, or export them again with --dynamic"
+        )
 
 
 def _with_defaults(family: Family, settings: Settings) -> Settings:

@@ -58,13 +58,19 @@ YOLOV5 = Family("YOLOv5", iou_thres=0.45, max_det=1000)
 class Network(ABC):
     """A graph and its family's knowledge of it. `names`: by class id. `stride`: sides of the input are multiples of it.
 
-    `size`: the only (height, width) that it takes; None where any multiples of the stride do.
+    `size`: the only (height, width) that it takes; None where any multiples of the stride do. `square`: whether images
+    are padded to all of the height and width that are asked for, not to the smallest rectangle, as its own tool does.
+    `batch`: the only number of images that it takes; None where any does. `tolerance`: how many times further apart two
+    engines' outputs may be than logits in full precision.
     """
 
     graph: Graph
     names: tuple[str, ...]
     stride: int
     size: tuple[int, int] | None = None
+    square: bool = False
+    batch: int | None = None
+    tolerance: float = 1
     family: Family = YOLOV5
     augments: bool = False
     """Whether there is augmented inference for it."""
@@ -72,6 +78,10 @@ class Network(ABC):
     @abstractmethod
     def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
         """What the outputs of the graph show with more confidence than `threshold`."""
+
+    def fault(self, outputs: Sequence[Output]) -> str | None:
+        """How finite outputs of the graph are not what this family's are; None where they are."""
+        return None
 
     def augmented(
         self, pixels: NDArray[np.float32], run: Callable[[NDArray[np.float32]], Sequence[Output]], threshold: float
