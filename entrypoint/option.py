@@ -35,6 +35,7 @@ class Option:
     metavar: str = ""
     default_text: str = ""
     is_list: bool = False
+    separator: str = ","
     decides: bool = False
     detect_py: bool = False
     commands: tuple[str, ...] = (RUN,)
@@ -87,7 +88,7 @@ class Option:
             return value
         parts = value if isinstance(value, (list, tuple)) else (value,)
         try:
-            return self.parsed(",".join(map(str, parts)))
+            return self.parsed(self.separator.join(map(str, parts)))
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
 
@@ -101,6 +102,7 @@ def option(
     metavar: str = "",
     default_text: str = "",
     is_list: bool = False,
+    separator: str = ",",
     decides: bool = False,
     detect_py: bool = False,
     commands: tuple[str, ...] = (RUN,),
@@ -111,8 +113,9 @@ def option(
     `help`: whole sentences. `aliases`: further words for it, with their dashes. `parse`: from text to the value; raises
     ValueError. `metavar`: what stands for the value in the help. `default_text`: the default in words, where the value
     itself says little. `is_list`: several words may follow it, as in `--classes 0 2`; `parse` gets them joined with
-    commas. `decides`: other values give other results, so a run with another one is another run. `detect_py`: YOLOv5's
-    detect.py has it. `commands`: those that take it, and `default_of` what is the default in one of them alone.
+    commas, or with another `separator`. `decides`: other values give other results, so a run with another one is
+    another run. `detect_py`: YOLOv5's detect.py has it. `commands`: those that take it, and `default_of` what is the
+    default in one of them alone.
     """
     declaration = {
         "help": help,
@@ -121,6 +124,7 @@ def option(
         "metavar": metavar,
         "default_text": default_text,
         "is_list": is_list,
+        "separator": separator,
         "decides": decides,
         "detect_py": detect_py,
         "commands": commands,

@@ -72,6 +72,8 @@ class Network(ABC):
     batch: int | None = None
     tolerance: float = 1
     family: Family = YOLOV5
+    members: "tuple[Network, ...]" = ()
+    """The networks of an ensemble, which have the graphs."""
     augments: bool = False
     """Whether there is augmented inference for it."""
 

@@ -1,5 +1,6 @@
 """Which file is the checkpoint: by content, wherever it lies and whatever it is called."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,20 +18,39 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file that holds a model."""
+    """A file that holds a model; or an ensemble, whose `members` are such files, and whose path is the first one's."""
 
     path: Path
     kind: FileType
     size: int
     sha256: str
+    members: "tuple[Weights, ...]" = ()
+
+    @property
+    def label(self) -> str:
+        """The file, or all files, for a person."""
+        return " + ".join(str(one.path) for one in self.members or (self,))
 
 
 def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
-    """The one checkpoint to use.
+    """The one checkpoint to use, or the ensemble.
 
     `wanted` is a file, a folder, or the name of a file below one of `places`; without it the first of `places` that
-    holds a candidate is taken. Raises WeightsError when there is none, or several different ones.
+    holds a candidate is taken. Several lines are an ensemble, each line one of its members. Raises WeightsError when
+    there is none, or several different ones.
     """
+    if not wanted or "\n" not in wanted or os.path.lexists(wanted):
+        return _find_one(wanted, places)
+    members = tuple(_find_one(line, places) for line in wanted.splitlines() if line)
+    if len(members) < 2:
+        return members[0]
+    # Which files, and in which order: the class ids are those of the first.
+    digest = hashlib.sha256("\n".join(one.sha256 for one in members).encode()).hexdigest()
+    kind = FileType("weights", f"ensemble of {len(members)} files")
+    return Weights(members[0].path, kind, sum(one.size for one in members), digest, members)
+
+
+def _find_one(wanted: str | None, places: Sequence[Path]) -> Weights:
     groups = _groups(wanted or None, places)
     seen: list[tuple[Path, FileType | str]] = []
     for label, paths in groups:
