@@ -84,11 +84,13 @@ class Detector:
         return self.look(images[:middle]) + self.look(images[middle:])
 
     def _look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
+        batch = self._filled(images)
+        self._network.require((len(batch), 3, *batch[0].shape[:2]))
         with self.engine.queue():
             if self._options.augment:
                 image, rows = self._network.augmented(planes(images), self.engine.run, self.conf_thres)
             else:
-                image, rows = self.candidates(self.engine.run(self.engine.upload(self._filled(images))))
+                image, rows = self.candidates(self.engine.run(self.engine.upload(batch)))
         return [rows[image == number] for number in range(len(images))]
 
     def _filled(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:

@@ -34,6 +34,10 @@ class Ensemble(Network):
         self.family = replace(members[0].family, nms=True)
         self._ends = [0, *accumulate(len(member.graph.outputs) for member in members)]
 
+    def require(self, shape: tuple[int, ...]) -> None:
+        for member in self.members:
+            member.require(shape)
+
     def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
         return self._joined(
             member.candidates(outputs[start:end], threshold)

@@ -60,14 +60,21 @@ class Exported(Network):
         size: tuple[int, int] | None = None,
         batch: int | None = None,
         square: bool = False,
+        check: Callable[[tuple[int, ...]], object] | None = None,
     ) -> None:
-        """`size`, `batch` and `square` as `Network` has them."""
+        """`size`, `batch` and `square` as `Network` has them. `check` is what `require` does for a shape, once each."""
         self.graph, self.names, self.stride, self.family = graph, names, stride, family
         self.size, self.batch, self.square, self._layout = size, batch, square, layout
+        self._check, self._checked = check, set[tuple[int, ...]]()
         in_half = any(values.dtype == np.float16 for values in graph.constants.values())
         self.tolerance = _IN_HALF if in_half else _IN_FULL
         if layout is final or any(node.op.endswith(("Integer", "QuantizeLinear")) for node in graph.nodes):
             self.tolerance = _NOT_AT_ALL
+
+    def require(self, shape: tuple[int, ...]) -> None:
+        if self._check and shape not in self._checked:
+            self._check(shape)
+            self._checked.add(shape)
 
     def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
         return self._layout(np.asarray(outputs[0]), len(self.names), threshold)

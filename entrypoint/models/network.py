@@ -81,6 +81,9 @@ class Network(ABC):
     def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
         """What the outputs of the graph show with more confidence than `threshold`."""
 
+    def require(self, shape: tuple[int, ...]) -> None:  # noqa: B027 - most take any shape
+        """Raise what says why the network is not to look at pixels of that shape, (B, 3, H, W)."""
+
     def fault(self, outputs: Sequence[Output]) -> str | None:
         """How finite outputs of the graph are not what this family's are; None where they are."""
         return None

@@ -32,38 +32,46 @@ OPERATIONS = frozenset({*SINGLE_VALUED, *MULTIPLE})
 """Every operation that a file may have."""
 
 
-def output_shapes(graph: Graph, shape: Shape) -> list[Shape]:
-    """The shapes of a graph's outputs for an input of that shape; a side may be the most that it can be.
+class Extent:
+    """A graph without its weights: how large everything in it becomes, for images of any size."""
 
-    Raises NotADetectorError for operations that no detector has or that do not fit together, UnsafeWeightsError for
-    what would take far more memory or time than a detector does.
-    """
-    unknown = sorted({node.op for node in graph.nodes} - OPERATIONS)
-    if unknown:
-        raise NotADetectorError(
-            f"has operations that no known export of a YOLO detector has: {', '.join(unknown)[:300]}. Bring the .pt "
-            "file that it was exported from"
-        )
-    sizes = {name: _constant(values) for name, values in graph.constants.items()}
-    sizes |= dict.fromkeys(graph.inputs, Size(shape))
-    pixels = shape[0] * math.prod(shape[2:])
-    uses = Counter([*graph.outputs, *(name for node in graph.nodes for name in node.inputs)])
-    held = work = 0
-    for node in graph.nodes:
-        found, cost = _results(node, [sizes[name] if name else None for name in node.inputs])
-        sizes |= dict(zip(node.outputs, found, strict=False))
-        made = sum(one.count for one in found)
-        held, work = held + made, work + max(cost, made)
-        if held > _HELD * pixels + _HELD_ANYWAY:
-            raise _too_much(node, f"holds {held} values at once", shape)
-        if work > _WORK * pixels + _WORK_ANYWAY:
-            raise _too_much(node, f"multiplies {work} times", shape)
-        for name in filter(None, node.inputs):
-            uses[name] -= 1
-            if not uses[name] and name not in graph.constants:
-                held -= sizes[name].count
-        held -= sum(sizes[name].count for name in node.outputs if name in sizes and not uses[name])
-    return [sizes[name].shape for name in graph.outputs]
+    def __init__(self, graph: Graph) -> None:
+        """Raises NotADetectorError for operations that no detector has."""
+        unknown = sorted({node.op for node in graph.nodes} - OPERATIONS)
+        if unknown:
+            raise NotADetectorError(
+                f"has operations that no known export of a YOLO detector has: {', '.join(unknown)[:300]}. Bring the "
+                ".pt file that it was exported from"
+            )
+        self._nodes, self._inputs, self._outputs = graph.nodes, tuple(graph.inputs), tuple(graph.outputs)
+        self._constants = {name: _constant(values) for name, values in graph.constants.items()}
+        self._uses = Counter([*graph.outputs, *(name for node in graph.nodes for name in node.inputs)])
+
+    def output_shapes(self, shape: Shape) -> list[Shape]:
+        """The shapes of the outputs for an input of that shape; a side may be the most that it can be.
+
+        Raises NotADetectorError for operations that do not fit together, UnsafeWeightsError for what would take far
+        more memory or time than a detector does.
+        """
+        sizes = self._constants | dict.fromkeys(self._inputs, Size(shape))
+        pixels = shape[0] * math.prod(shape[2:])
+        left = self._uses.copy()
+        held = work = 0
+        for node in self._nodes:
+            found, cost = _results(node, [sizes[name] if name else None for name in node.inputs])
+            sizes |= dict(zip(node.outputs, found, strict=False))
+            made = sum(one.count for one in found)
+            held, work = held + made, work + max(cost, made)
+            if held > _HELD * pixels + _HELD_ANYWAY:
+                raise _too_much(node, f"holds {held} values at once", shape)
+            if work > _WORK * pixels + _WORK_ANYWAY:
+                raise _too_much(node, f"multiplies {work} times", shape)
+            for name in filter(None, node.inputs):
+                left[name] -= 1
+                if not left[name] and name not in self._constants:
+                    held -= sizes[name].count
+            held -= sum(sizes[name].count for name in node.outputs if name in sizes and not left[name])
+        return [sizes[name].shape for name in self._outputs]
 
 
 def _constant(values: np.ndarray) -> Size:

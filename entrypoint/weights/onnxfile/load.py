@@ -11,8 +11,9 @@ from entrypoint.log import LOG
 from entrypoint.models.exported import Exported, by_class, final
 from entrypoint.models.graph import Graph
 from entrypoint.models.network import YOLOV5, Family
+from entrypoint.text import shown
 from entrypoint.weights.classnames import class_names
-from entrypoint.weights.onnxfile.extent import output_shapes
+from entrypoint.weights.onnxfile.extent import Extent
 from entrypoint.weights.onnxfile.model import OnnxModel, read_model
 from entrypoint.weights.onnxfile.outputs import EXPORT_AGAIN, find_layout
 
@@ -34,12 +35,12 @@ def load_onnx(path: Path) -> Exported:
     try:
         return network_of(read_model(path))
     except WeightsError as error:
-        raise type(error)(f"{path.name}: {error}") from error
+        raise type(error)(shown(f"{path.name}: {error}")) from error
     except Exception as error:
         if memory.is_said(error):
             raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
-        raise WeightsError(f"{path.name}: holds values that no export of a detector has ({what})") from error
+        raise WeightsError(shown(f"{path.name}: holds values that no export of a detector has ({what})")) from error
 
 
 def network_of(model: OnnxModel) -> Exported:
@@ -55,9 +56,8 @@ def network_of(model: OnnxModel) -> Exported:
     size, batch = _input(model.graph)
     stride = _stride(said)
     trial = size or (2 * (stride or _MOST_STRIDE), 3 * (stride or _MOST_STRIDE))
-    shapes = output_shapes(model.graph, (batch or 1, 3, *trial))
-    if not size:
-        output_shapes(model.graph, (batch or 1, 3, *_USUAL))
+    extent = Extent(model.graph)
+    shapes = extent.output_shapes((batch or 1, 3, *trial))
     names = names_of(said.get("names", ""))
     found = find_layout(shapes, trial, task, len(names) if names else None)
     model.graph.outputs = [model.graph.outputs[found.place]]
@@ -77,6 +77,7 @@ def network_of(model: OnnxModel) -> Exported:
         size=size,
         batch=batch,
         square=not ultralytics,
+        check=extent.output_shapes if not size else None,
     )
 
 
