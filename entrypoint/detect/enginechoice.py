@@ -13,6 +13,7 @@ from entrypoint.errors import NotADetectorError, ResourceError, UsageError, Weig
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
+from entrypoint.models.exported import Exported
 from entrypoint.models.network import Network, Output
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
@@ -28,6 +29,8 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
     Raises UsageError where the engine that is asked for cannot be had, ResourceError where none can, WeightsError for a
     network that gives no finite numbers, and what says that memory is out.
     """
+    if network.script is not None:
+        return _script_engine(network, network.script, settings, threads)
     if settings.engine == "torch":
         try:
             return _torch_on_cpu(network, threads)
@@ -58,6 +61,29 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
         raise ResourceError(f"ONNX Runtime does not run these weights: {fault}; and {error}") from error
     LOG.info("running in PyTorch, for ONNX Runtime does not run these weights: %s", fault)
     return replacement
+
+
+def _script_engine(network: Network, script: bytes, settings: Settings, threads: int) -> Engine:
+    """PyTorch, for a TorchScript file: nothing else runs one."""
+    if settings.engine == "onnx":
+        raise UsageError("--engine onnx does not run TorchScript weights; leave it out, or bring an ONNX export")
+    memory.require(memory.PYTORCH_BYTES, "PyTorch")
+    try:
+        from entrypoint.engines.script import ScriptEngine
+    except ImportError as error:
+        raise WeightsError(
+            f"a TorchScript file runs in PyTorch alone. {_NO_PYTORCH}; or bring the .pt file that was exported, or an "
+            "ONNX export"
+        ) from error
+    try:
+        engine = ScriptEngine(script)
+        engine.set_threads(threads)
+        _require_finite(network, engine.run(engine.upload(_trial_images(network))))
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        raise WeightsError(f"PyTorch does not run this TorchScript file: {str(error).splitlines()[0][:200]}") from error
+    return engine
 
 
 class _UnusableError(Exception):
@@ -130,12 +156,19 @@ def gpu_fault(network: Network, device: Device, settings: Settings) -> str | Non
     """
     from entrypoint.engines.torch import TorchEngine, UnknownOperationError
 
+    fault: str | None
     try:
+        if network.script is not None:
+            raise UnknownOperationError("a TorchScript file runs on the CPU alone")
         engine = TorchEngine(network.graph, replace(device, half=False))
         engine.set_threads(1)
         fault = _fault(engine, network, _reference(network), _MOST_ON_GPU)
     except UnknownOperationError as error:
-        fault = str(error)
+        fault = f"{error}; the .pt file that it was exported from runs there"
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+        if not isinstance(network, Exported) or is_out_of_memory(error):
+            raise
+        fault = f"it does not compute this export ({str(error).splitlines()[0][:100]}); its .pt file runs there"
     if fault and settings.device.strip():
         raise ResourceError(f"--device {settings.device}: {fault}; use another GPU, or --device cpu")
     return fault

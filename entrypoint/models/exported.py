@@ -60,11 +60,13 @@ class Exported(Network):
         size: tuple[int, int] | None = None,
         batch: int | None = None,
         square: bool = False,
+        script: bytes | None = None,
         check: Callable[[tuple[int, ...]], object] | None = None,
     ) -> None:
-        """`size`, `batch` and `square` as `Network` has them. `check` is what `require` does for a shape, once each."""
+        """`size`, `batch`, `square` and `script` as `Network` has them; `check`: what `require` does for a shape."""
         self.graph, self.names, self.stride, self.family = graph, names, stride, family
         self.size, self.batch, self.square, self._layout = size, batch, square, layout
+        self.script = script
         self._check, self._checked = check, set[tuple[int, ...]]()
         in_half = any(values.dtype == np.float16 for values in graph.constants.values())
         self.tolerance = _IN_HALF if in_half else _IN_FULL
@@ -81,16 +83,22 @@ class Exported(Network):
 
     def fault(self, outputs: Sequence[Output]) -> str | None:
         (output,) = map(np.asarray, outputs)
+        count = len(self.names)
         if output.ndim != 3:
             return f"gives an output of shape {output.shape}, where boxes are expected"
-        count = len(self.names)
+        if self._layout is by_class:
+            too_few = output.shape[1] < 4 + count
+        else:
+            too_few = output.shape[2] < (6 if self._layout is final else 5 + count)
+        if too_few:
+            return f"gives an output of shape {output.shape} for {count} classes: raw or unknown outputs"
         if self._layout is by_class:
             shares = output[:, 4 : 4 + count]
         else:
             shares = output[:, :, 4 : 5 if self._layout is final else 5 + count]
         if not _are_within(shares, -_ROUNDING, 1 + _ROUNDING):
             return "gives scores outside of 0 to 1: raw or unknown outputs"
-        if self._layout is final and not (output.shape[2] > 5 and _are_within(output[:, :, 5], 0, count - 1)):
+        if self._layout is final and not _are_within(output[:, :, 5], 0, count - 1):
             return f"gives classes beyond the {count} that it names: raw or unknown outputs"
         return None
 

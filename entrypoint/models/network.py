@@ -71,6 +71,8 @@ class Network(ABC):
     square: bool = False
     batch: int | None = None
     tolerance: float = 1
+    script: bytes | None = None
+    """A file that PyTorch runs in place of the graph: a TorchScript program that was found harmless."""
     family: Family = YOLOV5
     members: "tuple[Network, ...]" = ()
     """The networks of an ensemble, which have the graphs."""

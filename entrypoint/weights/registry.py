@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from entrypoint.models.network import Network
-from entrypoint.sources.filetype import ONNX, TORCH, TORCH_LEGACY, FileType
+from entrypoint.sources.filetype import ONNX, TORCH, TORCH_LEGACY, TORCHSCRIPT, FileType
 
 Loader = Callable[[Path], Network]
 
@@ -24,7 +24,18 @@ def _onnx(path: Path) -> Network:
     return load_onnx(path)
 
 
-LOADERS: dict[FileType, Loader] = {TORCH: _checkpoint, TORCH_LEGACY: _checkpoint, ONNX: _onnx}
+def _torchscript(path: Path) -> Network:
+    from entrypoint.weights.torchscript.load import load_torchscript
+
+    return load_torchscript(path)
+
+
+LOADERS: dict[FileType, Loader] = {
+    TORCH: _checkpoint,
+    TORCH_LEGACY: _checkpoint,
+    ONNX: _onnx,
+    TORCHSCRIPT: _torchscript,
+}
 
 
 def knows(kind: FileType) -> bool:

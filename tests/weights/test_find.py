@@ -63,7 +63,7 @@ def test_model_formats(tmp_path: Path, write: Callable[[Path], None], kind: obje
     path = tmp_path / "download"
     write(path)
     assert identify(path) == kind
-    if kind == ONNX:
+    if kind in (ONNX, TORCHSCRIPT):
         assert find_weights(str(path), ()).kind == kind
     elif kind in (TORCH, TORCH_LEGACY):
         assert find_weights(str(path), ()).kind == kind

@@ -12,7 +12,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from entrypoint.errors import WeightsError
 from entrypoint.sources.samples import DEMO_WEIGHTS
-from entrypoint.weights.onnxfile.load import load_onnx, names_of
+from entrypoint.weights.notes import names_of
+from entrypoint.weights.onnxfile.load import load_onnx
 from scripts.training.scenes import draw_scene
 from tests.conftest import Ended, records, start
 from tests.exports import (

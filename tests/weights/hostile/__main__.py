@@ -30,6 +30,7 @@ from tests.weights.hostile.archives import files
 from tests.weights.hostile.assemble import as_legacy, as_zip
 from tests.weights.hostile.graphs import graphs
 from tests.weights.hostile.pickles import pickles
+from tests.weights.hostile.scripts import scripts
 from tests.weights.hostile.tensors import VALUES, tensors
 
 _MOST_SECONDS, _MOST_BYTES = 60, 4 << 30  # where a file is given up, to spare the machine
@@ -59,6 +60,7 @@ def corpus(canary: Path) -> Iterator[tuple[str, bytes]]:
         yield f"{what} (legacy)", as_legacy(opcodes, [("0", 16, VALUES)])
     yield from files().items()
     yield from graphs().items()
+    yield from scripts(canary).items()
 
 
 def look(name: str, path: Path, all_the_way: bool) -> Row:
@@ -116,7 +118,8 @@ def _memory(what: str) -> int:
 def main(folder: Path, as_json: bool) -> None:
     torch.set_num_threads(1)
     load_network(DEMO_WEIGHTS, TORCH)
-    importlib.import_module("entrypoint.weights.onnxfile.load")
+    for kind in ("onnxfile", "torchscript"):
+        importlib.import_module(f"entrypoint.weights.{kind}.load")
     canary = folder / "canary"
     for number, (name, data) in enumerate(corpus(canary)):
         path = folder / "weights.pt"
