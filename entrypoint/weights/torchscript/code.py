@@ -11,11 +11,11 @@ from entrypoint.errors import UnsafeWeightsError
 
 OPERATIONS = frozenset(
     """
-    _convolution _shape_as_tensor add arange batch_norm cat chunk clamp clone contiguous copy_ detach div exp expand
-    flatten floor floor_divide gather gt hardswish hardswish_ index leaky_relu leaky_relu_ matmul max max_pool2d
-    meshgrid mish mul new_full new_zeros ones_like pad permute pow relu relu_ remainder reshape rsub select sigmoid sigmoid_ silu
-    silu_ size slice softmax softplus split split_with_sizes squeeze stack sub tanh to topk transpose type_as unsqueeze
-    upsample_nearest2d view zeros_like
+    _convolution _shape_as_tensor add arange batch_norm cat chunk clamp clone contiguous copy_ detach div exp
+    expand flatten floor floor_divide gather gt hardswish hardswish_ index leaky_relu leaky_relu_ matmul max
+    max_pool2d meshgrid mish mul new_full new_zeros ones_like pad permute pow relu relu_ remainder reshape
+    rsub select sigmoid sigmoid_ silu silu_ size slice softmax softplus split split_with_sizes squeeze stack
+    sub tanh to topk transpose type_as unsqueeze upsample_nearest2d view zeros_like
     """.split()
 )
 """The operations of `torch` that code may call: each computes a tensor from tensors, and reaches nothing else."""

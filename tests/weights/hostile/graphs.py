@@ -1,148 +1,20 @@
 """ONNX files that mean harm: by what they ask for, by where they look, by their wiring, and by their bytes."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
-IMAGE: tuple[int | str, ...] = (1, 3, 64, 64)
-Node = tuple[str, Sequence[str], Sequence[str], dict[str, Any]]
+from tests.weights.hostile.bombs import bombs
+from tests.weights.hostile.makegraph import FLOAT, IMAGE, INT64, chain, file, model
 
 
 def graphs() -> dict[str, bytes]:
     """Whole files by what they try."""
     return {
         f"ONNX: {name}": data
-        for part in (_bombs(), _elsewhere(), _wiring(), _names(), _bytes())
+        for part in (bombs(), _elsewhere(), _wiring(), _names(), _bytes())
         for name, data in part.items()
-    }
-
-
-def _model(
-    nodes: Sequence[Node | onnx.NodeProto],
-    constants: Sequence[TensorProto] = (),
-    shape: Sequence[int | str] = IMAGE,
-    kind: int = FLOAT,
-    opset: int = 17,
-    metadata: dict[str, str] | None = None,
-) -> onnx.ModelProto:
-    made = [
-        node if isinstance(node, onnx.NodeProto) else helper.make_node(node[0], node[1], node[2], **node[3])
-        for node in nodes
-    ]
-    pixels = helper.make_tensor_value_info("images", kind, shape)
-    out = helper.make_tensor_value_info("output0", FLOAT, None)
-    graph = helper.make_graph(made, "hostile", [pixels], [out], list(constants))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    for key, value in (metadata or {}).items():
-        entry = model.metadata_props.add()
-        entry.key, entry.value = key, value
-    return model
-
-
-def _file(*arguments: Any, **options: Any) -> bytes:
-    return _model(*arguments, **options).SerializeToString()  # type: ignore[no-any-return]
-
-
-def _ints(name: str, *values: int) -> TensorProto:
-    return helper.make_tensor(name, INT64, [len(values)], list(values))
-
-
-def _chain(op: str, count: int, **attributes: Any) -> list[Node]:
-    names = ["images", *(f"v{number}" for number in range(count - 1)), "output0"]
-    return [(op, [names[n]], [names[n + 1]], attributes) for n in range(count)]
-
-
-def _bombs() -> dict[str, bytes]:
-    huge = helper.make_tensor("value", FLOAT, [1], [1.0])
-    doubled: list[Node] = [("Concat", ["images", "images"], ["v0"], {"axis": 0})]
-    doubled += [("Concat", [f"v{n}"] * 2, [f"v{n + 1}"], {"axis": 0}) for n in range(40)]
-    doubled.append(("Identity", ["v40"], ["output0"], {}))
-    kept: list[Node] = [("Sigmoid", ["images"], [f"k{n}"], {}) for n in range(15_000)]
-    kept.append(("Sum", [f"k{n}" for n in range(15_000)], ["output0"], {}))
-    held: list[Node] = [("Sigmoid", ["images"], [f"k{n}"], {}) for n in range(15_000)]
-    held.append(("Concat", [f"k{n}" for n in range(15_000)], ["output0"], {"axis": 0}))
-    weight = helper.make_tensor("w", FLOAT, [64, 64, 1, 1], np.zeros(4096, np.float32).tobytes(), raw=True)
-    by_size: list[Node] = [
-        ("Shape", ["images"], ["s"], {}),
-        ("Gather", ["s", "two"], ["h"], {}),
-        ("Mul", ["h", "h"], ["h2"], {}),
-        ("Mul", ["h2", "h2"], ["h4"], {}),
-        ("ConstantOfShape", ["h4"], ["output0"], {}),
-    ]
-    by_count: list[Node] = [
-        ("NonZero", ["images"], ["n"], {}),
-        ("Shape", ["n"], ["s"], {}),
-        ("Mul", ["s", "many"], ["m"], {}),
-        ("ConstantOfShape", ["m"], ["output0"], {}),
-    ]
-    suppress: list[Node] = [
-        ("Reshape", ["images", "boxes"], ["b"], {}),
-        ("Reshape", ["images", "scores"], ["c"], {}),
-        ("NonMaxSuppression", ["b", "c", "most"], ["n"], {}),
-        ("Cast", ["n"], ["output0"], {"to": FLOAT}),
-    ]
-    return {
-        "2 GiB by ConstantOfShape": _file([("ConstantOfShape", ["s"], ["output0"], {})], [_ints("s", 1 << 29)]),
-        "2 GiB by ConstantOfShape, with a value": _file(
-            [("ConstantOfShape", ["s"], ["output0"], {"value": huge})], [_ints("s", 1 << 15, 1 << 14)]
-        ),
-        "2 to the 60 by ConstantOfShape": _file(
-            [("ConstantOfShape", ["s"], ["output0"], {})], [_ints("s", *[1 << 20] * 3)]
-        ),
-        "2 GiB by Expand": _file([("Expand", ["images", "s"], ["output0"], {})], [_ints("s", 1 << 17, 3, 64, 64)]),
-        "2 GiB by Tile": _file([("Tile", ["images", "s"], ["output0"], {})], [_ints("s", 1 << 17, 1, 1, 1)]),
-        "2 GiB by Pad": _file([("Pad", ["images", "s"], ["output0"], {})], [_ints("s", *[0] * 7, 1 << 24)]),
-        "2 GiB by Resize": _file(
-            [("Resize", ["images", "", "s"], ["output0"], {})],
-            [helper.make_tensor("s", FLOAT, [4], [1.0, 1.0, 400.0, 400.0])],
-        ),
-        "2 GiB by Range": _file(
-            [("Range", ["a", "b", "c"], ["output0"], {})],
-            [helper.make_tensor(name, INT64, [], [value]) for name, value in (("a", 0), ("b", 1 << 28), ("c", 1))],
-        ),
-        "a range in steps of zero": _file(
-            [("Range", ["a", "b", "c"], ["output0"], {})],
-            [helper.make_tensor(name, INT64, [], [value]) for name, value in (("a", 0), ("b", 9), ("c", 0))],
-        ),
-        "a range of floats without an end": _file(
-            [("Range", ["a", "b", "c"], ["output0"], {})],
-            [helper.make_tensor(name, FLOAT, [], [value]) for name, value in (("a", 0), ("b", 1e38), ("c", 1e-38))],
-        ),
-        "a size that grows with the image's": _file(by_size, [_ints("two", 2)], (1, 3, "h", "w")),
-        "a size that grows with what it sees": _file(by_count, [_ints("many", 1 << 16)]),
-        "NMS of more boxes than there are pixels": _file(
-            suppress, [_ints("boxes", 3072, 1, 4), _ints("scores", 3072, 4, 1), _ints("most", 1 << 30)]
-        ),
-        "twice as much in each of 40 steps": _file(doubled),
-        "15,000 values held at once": _file(held),
-        "15,000 values for an operation that none has": _file(kept),
-        "20 million padded pixels convolved": _file(
-            [
-                ("Pad", ["images", "s"], ["p"], {}),
-                ("Conv", ["p", "w3"], ["c"], {}),
-                *(("Conv", ["c" if not n else f"c{n}", "w"], [f"c{n + 1}"], {}) for n in range(500)),
-                ("Identity", ["c500"], ["output0"], {}),
-            ],
-            [
-                _ints("s", *[0] * 6, 400, 400),
-                weight,
-                helper.make_tensor("w3", FLOAT, [64, 3, 1, 1], np.zeros(192, np.float32).tobytes(), raw=True),
-            ],
-        ),
-        "an image of 2 GiB": _file(_chain("Sigmoid", 1), (), (1, 3, 16384, 16384)),
-        "a batch of a billion": _file(_chain("Sigmoid", 1), (), (1 << 30, 3, 64, 64)),
-        "a matrix product of 65,536 rows": _file(
-            [
-                ("Expand", ["one", "s"], ["a"], {}),
-                ("Transpose", ["a"], ["b"], {}),
-                ("MatMul", ["a", "b"], ["output0"], {}),
-            ],
-            [helper.make_tensor("one", FLOAT, [1, 1], [1.0]), _ints("s", 65536, 64)],
-        ),
     }
 
 
@@ -157,7 +29,7 @@ def _elsewhere() -> dict[str, bytes]:
         values = TensorProto(name="w", data_type=FLOAT, dims=[64, 3, 1, 1], data_location=TensorProto.EXTERNAL)
         entry = values.external_data.add()
         entry.key, entry.value = "location", place
-        found[f"weights in {what}"] = _file([("Conv", ["images", "w"], ["output0"], {})], [values])
+        found[f"weights in {what}"] = file([("Conv", ["images", "w"], ["output0"], {})], [values])
     without_mark = TensorProto(name="w", data_type=FLOAT, dims=[1], raw_data=bytes(4))
     entry = without_mark.external_data.add()
     entry.key, entry.value = "location", "weights.bin"
@@ -166,8 +38,8 @@ def _elsewhere() -> dict[str, bytes]:
     entry.key, entry.value = "location", "/dev/zero"
     return {
         **found,
-        "weights here and elsewhere": _file([("Mul", ["images", "w"], ["output0"], {})], [without_mark]),
-        "a constant in a device": _file(
+        "weights here and elsewhere": file([("Mul", ["images", "w"], ["output0"], {})], [without_mark]),
+        "a constant in a device": file(
             [("Constant", [], ["c"], {"value": inside}), ("Mul", ["images", "c"], ["output0"], {})]
         ),
     }
@@ -193,46 +65,46 @@ def _wiring() -> dict[str, bytes]:
         ],
         [helper.make_tensor_value_info(name, kind, []) for name, kind in (("d", TensorProto.BOOL), ("y", FLOAT))],
     )
-    two_inputs = _model([("Add", ["images", "more"], ["output0"], {})])
+    two_inputs = model([("Add", ["images", "more"], ["output0"], {})])
     two_inputs.graph.input.append(helper.make_tensor_value_info("more", FLOAT, [1]))
-    own = _model([("Own", ["images"], ["output0"], {})])
+    own = model([("Own", ["images"], ["output0"], {})])
     own.functions.append(
         helper.make_function(
             "", "Own", ["x"], ["y"], [helper.make_node("Own", ["x"], ["y"])], [helper.make_opsetid("", 17)]
         )
     )
-    sparse = _model(_chain("Sigmoid", 1))
+    sparse = model(chain("Sigmoid", 1))
     sparse.graph.sparse_initializer.add().dims.extend([1 << 40])
     custom = helper.make_node("EfficientNMS_TRT", ["images"], ["output0"], domain="TRT")
     python = helper.make_node(
         "PyOp", ["images"], ["output0"], domain="ai.onnx.contrib", code="import os; os.system('true')"
     )
     return {
-        "two operations that feed each other": _file(
+        "two operations that feed each other": file(
             [("Add", ["images", "b"], ["a"], {}), ("Sigmoid", ["a"], ["b"], {}), ("Sigmoid", ["b"], ["output0"], {})]
         ),
-        "an operation that feeds itself": _file([("Add", ["images", "output0"], ["output0"], {})]),
-        "a value made twice": _file([*_chain("Sigmoid", 1), *_chain("Relu", 1)]),
-        "a value in place of the image": _file([("Sigmoid", ["images"], ["images"], {}), *_chain("Relu", 1)]),
-        "an output that nothing makes": _file([("Sigmoid", ["images"], ["other"], {})]),
-        "a value that nothing makes": _file([("Add", ["images", "nowhere"], ["output0"], {})]),
-        "subgraphs within each other": _file(
+        "an operation that feeds itself": file([("Add", ["images", "output0"], ["output0"], {})]),
+        "a value made twice": file([*chain("Sigmoid", 1), *chain("Relu", 1)]),
+        "a value in place of the image": file([("Sigmoid", ["images"], ["images"], {}), *chain("Relu", 1)]),
+        "an output that nothing makes": file([("Sigmoid", ["images"], ["other"], {})]),
+        "a value that nothing makes": file([("Add", ["images", "nowhere"], ["output0"], {})]),
+        "subgraphs within each other": file(
             [helper.make_node("If", ["images"], ["output0"], then_branch=deep, else_branch=deep)]
         ),
-        "a loop without an end": _file([helper.make_node("Loop", ["", "", "images"], ["output0"], body=endless)]),
+        "a loop without an end": file([helper.make_node("Loop", ["", "", "images"], ["output0"], body=endless)]),
         "two inputs": two_inputs.SerializeToString(),
         "a function that calls itself": own.SerializeToString(),
         "sparse weights": sparse.SerializeToString(),
-        "an operation of TensorRT's": _file([custom]),
-        "an operation that is Python": _file([python]),
-        "an operation that reads files": _file([("ImageDecoder", ["images"], ["output0"], {})], opset=20),
-        "an operation with a name of 1 MB": _file([("S" * 1_000_000, ["images"], ["output0"], {})]),
-        "25,000 operations": _file(_chain("Sigmoid", 25_000)),
-        "four channels": _file(_chain("Sigmoid", 1), (), (1, 4, 64, 64)),
-        "channels last": _file(_chain("Sigmoid", 1), (), (1, 64, 64, 3)),
-        "an image of text": _file(_chain("Identity", 1), (), IMAGE, TensorProto.STRING),
-        "an operations' version of the future": _file(_chain("Sigmoid", 1), opset=9999),
-        "no output": _model(_chain("Sigmoid", 1)).SerializeToString().replace(b"output0", b"outputX", 1),
+        "an operation of TensorRT's": file([custom]),
+        "an operation that is Python": file([python]),
+        "an operation that reads files": file([("ImageDecoder", ["images"], ["output0"], {})], opset=20),
+        "an operation with a name of 1 MB": file([("S" * 1_000_000, ["images"], ["output0"], {})]),
+        "25,000 operations": file(chain("Sigmoid", 25_000)),
+        "four channels": file(chain("Sigmoid", 1), (), (1, 4, 64, 64)),
+        "channels last": file(chain("Sigmoid", 1), (), (1, 64, 64, 3)),
+        "an image of text": file(chain("Identity", 1), (), IMAGE, TensorProto.STRING),
+        "an operations' version of the future": file(chain("Sigmoid", 1), opset=9999),
+        "no output": model(chain("Sigmoid", 1)).SerializeToString().replace(b"output0", b"outputX", 1),
     }
 
 
@@ -243,8 +115,8 @@ def _names() -> dict[str, bytes]:
         "a power for names": "9**9**9",
         "a name of 1 MB": "{0: '" + "a" * 1_000_000 + "'}",
     }
-    found = {what: _file(_chain("Sigmoid", 1), metadata={"names": names}) for what, names in said.items()}
-    found["a task of another kind"] = _file(_chain("Sigmoid", 1), metadata={"task": "classify", "names": "{0: 'a'}"})
+    found = {what: file(chain("Sigmoid", 1), metadata={"names": names}) for what, names in said.items()}
+    found["a task of another kind"] = file(chain("Sigmoid", 1), metadata={"task": "classify", "names": "{0: 'a'}"})
     return found
 
 
@@ -257,9 +129,9 @@ def _bytes() -> dict[str, bytes]:
                 getattr(values, name).extend(value)
             else:
                 setattr(values, name, value)
-        return _file([("Mul", ["images", "w"], ["output0"], {})], [values])
+        return file([("Mul", ["images", "w"], ["output0"], {})], [values])
 
-    honest = _file(_chain("Sigmoid", 3))
+    honest = file(chain("Sigmoid", 3))
     bare = b"\x08\x08\x42\x02\x10\x11"  # versions of the format and of the operations
     return {
         "a tensor of 2 to the 62 values": tensor(dims=[1 << 31, 1 << 31], raw_data=bytes(4)),
