@@ -37,6 +37,7 @@ class Option:
     default_text: str = ""
     is_list: bool = False
     adds_up: bool = False
+    separator: str = ","
     decides: bool = False
     detect_py: bool = False
     commands: tuple[str, ...] = (RUN,)
@@ -89,7 +90,7 @@ class Option:
             return value
         parts = value if isinstance(value, (list, tuple)) else (value,)
         try:
-            return self.parsed(",".join(map(str, parts)))
+            return self.parsed(self.separator.join(map(str, parts)))
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
 
@@ -104,6 +105,7 @@ def option(
     default_text: str = "",
     is_list: bool = False,
     adds_up: bool = False,
+    separator: str = ",",
     decides: bool = False,
     detect_py: bool = False,
     commands: tuple[str, ...] = (RUN,),
@@ -114,9 +116,9 @@ def option(
     `help`: whole sentences. `aliases`: further words for it, with their dashes. `parse`: from text to the value; raises
     ValueError. `metavar`: what stands for the value in the help. `default_text`: the default in words, where the value
     itself says little. `is_list`: several words may follow it, as in `--classes 0 2`; `parse` gets them joined with
-    commas. `adds_up`: given several times, all count, where of other options the last does. `decides`: other values
-    give other results, so a run with another one is another run. `detect_py`: YOLOv5's detect.py has it. `commands`:
-    those that take it, and `default_of` what is the default in one of them alone.
+    commas, or with another `separator`. `adds_up`: given several times, all count, where of other options the last
+    does. `decides`: other values give other results, so a run with another one is another run. `detect_py`: YOLOv5's
+    detect.py has it. `commands`: those that take it, and `default_of` what is the default in one of them alone.
     """
     declaration = {
         "help": help,
@@ -126,6 +128,7 @@ def option(
         "default_text": default_text,
         "is_list": is_list,
         "adds_up": adds_up,
+        "separator": separator,
         "decides": decides,
         "detect_py": detect_py,
         "commands": commands,

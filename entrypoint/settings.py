@@ -39,11 +39,14 @@ class Settings:
 
     weights: str | None = option(
         None,
-        metavar="PATH",
+        metavar="PATH ...",
         detect_py=True,
         default_text="what /inputs holds, else the image's own",
-        help="The checkpoint: a file, a folder that holds it, or the name of a file below /inputs. It is recognised by "
-        "its content, whatever it is called.",
+        is_list=True,
+        separator="\n",
+        help="The weights: a file, a folder that holds it, or the name of a file below /inputs. It is recognised by "
+        "its content, whatever it is called. Several together are an ensemble, whose candidates meet before NMS. In "
+        "the environment, each stands on a line of its own.",
     )
     source: str | None = option(
         None,

@@ -119,7 +119,7 @@ class Words:
             while left and not left[0].startswith("-"):
                 values.append(left.pop(0))
             if values:
-                yield ",".join(values)
+                yield getattr(option, "separator", ",").join(values)
         elif left:
             yield left.pop(0)
 

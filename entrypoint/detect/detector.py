@@ -61,7 +61,7 @@ class Detector:
             height,
             self.imgsz,
             network.stride,
-            exact=network.size is not None,
+            exact=network.square or network.size is not None,
             whole_padding=network.family.whole_padding,
         )
 
@@ -89,12 +89,19 @@ class Detector:
         return self.look(images[:middle]) + self.look(images[middle:])
 
     def _look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
+        batch = self._filled(images)
+        self._network.require((len(batch), 3, *batch[0].shape[:2]))
         with self.engine.queue():
             if self._options.augment:
                 image, rows = self._network.augmented(planes(images), self.engine.run, self.conf_thres)
             else:
-                image, rows = self.candidates(self.engine.run(self.engine.upload(images)))
+                image, rows = self.candidates(self.engine.run(self.engine.upload(batch)))
         return [rows[image == number] for number in range(len(images))]
+
+    def _filled(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
+        """As many images as the network takes, the last one again and again, where it takes just so many."""
+        missing = (self._network.batch or 0) - len(images)
+        return [*images, *[images[-1]] * missing] if missing > 0 else images
 
     def candidates(self, outputs: Sequence[Output]) -> Candidates:
         """What the network's outputs show with more confidence than is asked for."""
@@ -107,10 +114,11 @@ class Detector:
         """
         letterbox = self.letterbox(image.shape[1], image.shape[0])
         with self.engine.queue():
-            outputs = self.engine.run(self.engine.upload([letterbox.apply(image)]))
+            outputs = self.engine.run(self.engine.upload(self._filled([letterbox.apply(image)])))
             if not all(np.isfinite(np.asarray(output)).all() for output in outputs):
                 return None
-            _, rows = self.candidates(outputs)
+            number, rows = self.candidates(outputs)
+        rows = rows[number == 0]
         return self.select([letterbox], [rows])
 
     def select(self, letterboxes: Sequence[Letterbox], candidates: Sequence[NDArray[np.float32]]) -> Detections:

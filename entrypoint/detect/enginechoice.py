@@ -9,10 +9,11 @@ from entrypoint.detect.detector import Detector, DetectorOptions
 from entrypoint.detect.nms import NmsOptions
 from entrypoint.detect.precision import Trial
 from entrypoint.engines.base import Engine, disagreement, planes, trial_image
-from entrypoint.errors import ResourceError, UsageError, WeightsError
+from entrypoint.errors import NotADetectorError, ResourceError, UsageError, WeightsError
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
+from entrypoint.models.exported import Exported
 from entrypoint.models.network import Network, Output
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
@@ -28,8 +29,13 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
     Raises UsageError where the engine that is asked for cannot be had, ResourceError where none can, WeightsError for a
     network that gives no finite numbers, and what says that memory is out.
     """
+    if network.script is not None:
+        return _script_engine(network, network.script, settings, threads)
     if settings.engine == "torch":
-        return _torch_on_cpu(network, threads)
+        try:
+            return _torch_on_cpu(network, threads)
+        except _UnusableError as error:
+            raise UsageError(f"--engine torch: {error}; use --engine onnx") from error
     try:
         from entrypoint.engines.onnx import OnnxEngine
 
@@ -51,19 +57,49 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
         raise UsageError(f"--engine onnx does not run these weights: {fault}; use --engine torch")
     try:
         replacement = _torch_on_cpu(network, threads)
-    except UsageError as error:
-        raise ResourceError(f"ONNX Runtime does not run these weights: {fault}; and {_NO_PYTORCH}") from error
+    except _UnusableError as error:
+        raise ResourceError(f"ONNX Runtime does not run these weights: {fault}; and {error}") from error
     LOG.info("running in PyTorch, for ONNX Runtime does not run these weights: %s", fault)
     return replacement
+
+
+def _script_engine(network: Network, script: bytes, settings: Settings, threads: int) -> Engine:
+    """PyTorch, for a TorchScript file: nothing else runs one."""
+    if settings.engine == "onnx":
+        raise UsageError("--engine onnx does not run TorchScript weights; leave it out, or bring an ONNX export")
+    memory.require(memory.PYTORCH_BYTES, "PyTorch")
+    try:
+        from entrypoint.engines.script import ScriptEngine
+    except ImportError as error:
+        raise WeightsError(
+            f"a TorchScript file runs in PyTorch alone. {_NO_PYTORCH}; or bring the .pt file that was exported, or an "
+            "ONNX export"
+        ) from error
+    try:
+        engine = ScriptEngine(script)
+        engine.set_threads(threads)
+        _require_finite(network, engine.run(engine.upload(_trial_images(network))))
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        raise WeightsError(f"PyTorch does not run this TorchScript file: {str(error).splitlines()[0][:200]}") from error
+    return engine
+
+
+class _UnusableError(Exception):
+    """PyTorch cannot be had, or not for a network; the message says why."""
 
 
 def _torch_on_cpu(network: Network, threads: int) -> Engine:
     memory.require(memory.PYTORCH_BYTES, "PyTorch")
     try:
-        from entrypoint.engines.torch import TorchEngine
+        from entrypoint.engines.torch import TorchEngine, UnknownOperationError
     except ImportError as error:
-        raise UsageError(f"--engine torch: {_NO_PYTORCH}, or use --engine onnx") from error
-    engine = TorchEngine(network.graph, CPU)
+        raise _UnusableError(_NO_PYTORCH) from error
+    try:
+        engine = TorchEngine(network.graph, CPU)
+    except UnknownOperationError as error:
+        raise _UnusableError(str(error)) from error
     engine.set_threads(threads)
     if fault := engine_fault(engine, network):
         raise ResourceError(f"PyTorch does not run these weights: {fault}")
@@ -74,8 +110,8 @@ def _expected(network: Network) -> list[np.ndarray]:
     """What the graph gives for a small image as it stands, every optimisation off. Raises WeightsError."""
     from entrypoint.engines.onnx import OnnxEngine
 
-    found = OnnxEngine(network.graph, 1, optimised=False).run(planes([trial_image(network.graph, network.stride)]))
-    _require_finite(found)
+    found = OnnxEngine(network.graph, 1, optimised=False).run(planes(_trial_images(network)))
+    _require_finite(network, found)
     return found
 
 
@@ -99,23 +135,29 @@ def _reference(network: Network) -> Sequence[Output]:
             raise
     from entrypoint.engines.torch import TorchEngine
 
-    found = TorchEngine(network.graph, CPU).run(planes([trial_image(network.graph, network.stride)]))
-    _require_finite(found)
+    found = TorchEngine(network.graph, CPU).run(planes(_trial_images(network)))
+    _require_finite(network, found)
     return found
 
 
 def _fault(engine: Engine, network: Network, expected: Sequence[Output], most: float) -> str | None:
     """How an engine's outputs for a small image are not those expected."""
-    found = engine.run(engine.upload([trial_image(network.graph, network.stride)]))
-    return disagreement(found, expected, most)
+    found = engine.run(engine.upload(_trial_images(network)))
+    return disagreement(found, expected, most * network.tolerance)
 
 
-def _require_finite(outputs: Sequence[Output]) -> None:
+def _trial_images(network: Network) -> list[np.ndarray]:
+    return [trial_image(network.graph, network.stride)] * (network.batch or 1)
+
+
+def _require_finite(network: Network, outputs: Sequence[Output]) -> None:
     if not all(np.isfinite(np.asarray(output)).all() for output in outputs):
         raise WeightsError(
             "the network gives values that are no finite numbers even for a small image: its training diverged, or the "
             "file is damaged"
         )
+    if fault := network.fault(outputs):
+        raise NotADetectorError(f"the network {fault}")
 
 
 def gpu_fault(network: Network, device: Device, settings: Settings) -> str | None:
@@ -124,12 +166,19 @@ def gpu_fault(network: Network, device: Device, settings: Settings) -> str | Non
     """
     from entrypoint.engines.torch import TorchEngine, UnknownOperationError
 
+    fault: str | None
     try:
+        if network.script is not None:
+            raise UnknownOperationError("a TorchScript file runs on the CPU alone")
         engine = TorchEngine(network.graph, replace(device, half=False))
         engine.set_threads(1)
         fault = engine_fault(engine, network)
     except UnknownOperationError as error:
-        fault = str(error)
+        fault = f"{error}; the .pt file that it was exported from runs there"
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+        if not isinstance(network, Exported) or is_out_of_memory(error):
+            raise
+        fault = f"it does not compute this export ({str(error).splitlines()[0][:100]}); its .pt file runs there"
     if fault and settings.device.strip():
         raise ResourceError(f"--device {settings.device}: {fault}; use another GPU, or --device cpu")
     return fault

@@ -8,10 +8,12 @@ import cv2
 from entrypoint.detect import enginechoice
 from entrypoint.detect.detector import Detector, DetectorOptions
 from entrypoint.detect.nms import NmsOptions
+from entrypoint.engines.joined import JoinedEngine
 from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device, is_out_of_memory
 from entrypoint.log import LOG
+from entrypoint.models.ensemble import Ensemble
 from entrypoint.models.network import YOLOV5, Family, Network
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
@@ -62,25 +64,29 @@ def load(
     Raises WeightsError; UsageError for classes it does not have, or an engine that cannot run it; ResourceError where
     it does not fit.
     """
-    what = f"the network in {printable(weights.path)}"
+    what = f"the network in {printable(weights.label)}"
     try:
         cv2.setNumThreads(1)  # images are decoded side by side, each on one thread
-        network = load_network(weights.path, weights.kind)
+        members = [load_network(one.path, one.kind) for one in weights.members or (weights,)]
+        network = Ensemble(members) if len(members) > 1 else members[0]
+        _require_its_size(network, settings)
         settings = _with_defaults(network.family, settings)
         options = options_for(network, settings)
         imgsz = network.size or options.imgsz
         what += f" at {imgsz[0]} × {imgsz[1]}"
-        memory.require(memory.need_of(network.graph.nbytes, imgsz), what)
-        if devices[0].on_gpu and (fault := enginechoice.gpu_fault(network, devices[0], settings)):
+        memory.require(memory.need_of(sum(one.graph.nbytes for one in members), imgsz), what)
+        if devices[0].on_gpu and (fault := _gpu_fault(members, devices[0], settings)):
             LOG.warning("%s: %s; running on the CPU instead, many times slower", devices[0].description, fault)
             devices = [CPU]
         on_cpu = not devices[0].on_gpu
         lanes_each, threads = shares_of_cpu(_frames(media)) if on_cpu else (_LANES_A_GPU, 1)
         if on_cpu:
-            engines = [enginechoice.cpu_engine(network, settings, threads)]
+            of_members = [[enginechoice.cpu_engine(one, settings, threads)] for one in members]
         else:
-            engines = enginechoice.gpu_engines(network, devices, options, media)
-        network.graph.constants.clear()  # the engines have them
+            of_members = [enginechoice.gpu_engines(one, devices, options, media) for one in members]
+        for one in members:
+            one.graph.constants.clear()  # the engines have them
+        engines = [JoinedEngine(them) if len(them) > 1 else them[0] for them in zip(*of_members, strict=True)]
         detectors = [Detector(engine, network, options) for engine in engines]
         _say_what_is_different(detectors[0], network, options, settings)
         in_time = has_time(detectors[0])
@@ -89,7 +95,7 @@ def load(
             engines[0].set_threads(limits.threads() // lanes_each)
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
         fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors if in_time]
-        batch_size = settings.batch_size or min(fitting, default=1)
+        batch_size = network.batch or settings.batch_size or min(fitting, default=1)
         return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings)
     except ResourceError:
         raise
@@ -97,6 +103,21 @@ def load(
         if any(map(is_out_of_memory, _causes(error))):
             raise memory.shortage(what) from error
         raise
+
+
+def _gpu_fault(members: Sequence[Network], device: Device, settings: Settings) -> str | None:
+    """Why a GPU is not to compute one of these; None for no reason."""
+    faults = (enginechoice.gpu_fault(one, device, settings) for one in members)
+    return next(filter(None, faults), None)
+
+
+def _require_its_size(network: Network, settings: Settings) -> None:
+    """Raise UsageError where another size is asked for than the only one that a network takes."""
+    if network.size and settings.imgsz not in (None, network.size):
+        raise UsageError(
+            f"--imgsz {settings.imgsz[0]} {settings.imgsz[1]}: these weights were exported for images of "
+            f"{network.size[0]} × {network.size[1]} alone; leave it out, or export them again with --dynamic"
+        )
 
 
 def _with_defaults(family: Family, settings: Settings) -> Settings:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.host.device import Device
-from entrypoint.models.graph import PIXELS, Graph
+from entrypoint.models.graph import Graph
 from entrypoint.models.network import OnDevice, Output
 
 Images: TypeAlias = Sequence[NDArray[np.uint8]]
@@ -73,7 +73,7 @@ def interleaved(images: Images) -> NDArray[np.float32]:
 
 def trial_image(graph: Graph, stride: int) -> NDArray[np.uint8]:
     """A small image that the graph takes, HWC BGR: all shades in a row."""
-    _, _, height, width = graph.inputs[PIXELS]
+    ((_, _, height, width),) = graph.inputs.values()
     sides = height if isinstance(height, int) else 2 * stride, width if isinstance(width, int) else 3 * stride
     return np.linspace(0, 255, sides[0] * sides[1] * 3).astype(np.uint8).reshape(*sides, 3)
 

@@ -34,9 +34,11 @@ class OnnxEngine(Engine):
         """`threads` share one image's work."""
         self._session = session(graph, threads, optimised=optimised)
         (self._input,) = graph.inputs
+        self._dtype = np.dtype(graph.dtypes.get(self._input, "float32"))
 
     def run(self, pixels: Pixels) -> list[NDArray[np.float32]]:
-        return self._session.run(None, {self._input: pixels})  # type: ignore[no-any-return]
+        given = np.asarray(pixels).astype(self._dtype, copy=False)
+        return self._session.run(None, {self._input: given})  # type: ignore[no-any-return]
 
 
 def serve(model: bytes, pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:

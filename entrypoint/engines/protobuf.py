@@ -8,22 +8,36 @@ from numpy.typing import NDArray
 
 from entrypoint.models.graph import Graph, Node
 
-_OPSET, _IR_VERSION = 17, 8
-_TYPES = {"float32": 1, "int64": 7}  # TensorProto.DataType
+_IR_VERSION = 8
+_TYPES = {  # TensorProto.DataType
+    "float32": 1,
+    "uint8": 2,
+    "int8": 3,
+    "uint16": 4,
+    "int16": 5,
+    "int32": 6,
+    "int64": 7,
+    "bool": 9,
+    "float16": 10,
+    "float64": 11,
+    "uint32": 12,
+    "uint64": 13,
+}
 _Chunks: TypeAlias = list[bytes | NDArray[np.uint8]]
 
 
 def serialised(graph: Graph) -> bytes:
-    """The model, as a file holds it: inputs and outputs of float32, constants of float32 and int64."""
+    """The model, as a file holds it. Of its outputs it says no more than their names."""
     body = [chunk for node in graph.nodes for chunk in _message(1, _node(node))] + _message(2, b"network")
     for name, values in graph.constants.items():
         body += _message(5, _tensor(name, values))
     for name, shape in graph.inputs.items():
         sides = [_message(1, _number(1, side) if isinstance(side, int) else _message(2, side)) for side in shape]
-        body += _message(11, [*_message(1, name), *_type(_message(2, _joined(sides)))])
+        kind = _number(1, _TYPES[np.dtype(graph.dtypes.get(name, "float32")).name])
+        body += _message(11, [*_message(1, name), *_message(2, _message(1, [*kind, *_message(2, _joined(sides))]))])
     for name in graph.outputs:
-        body += _message(12, [*_message(1, name), *_type([])])
-    opset = _message(8, [*_message(1, b""), *_number(2, _OPSET)])
+        body += _message(12, _message(1, name))
+    opset = _message(8, [*_message(1, b""), *_number(2, graph.opset)])
     parts: list[Any] = [*_number(1, _IR_VERSION), *opset, *_message(7, body)]
     return b"".join(parts)
 
@@ -44,13 +58,19 @@ def _node(node: Node) -> _Chunks:
 
 
 def _attribute(value: Any) -> _Chunks:
-    """With its number in AttributeProto.AttributeType: a float, an int, a string, ints."""
+    """With its number in AttributeProto.AttributeType: a float, int, text or tensor; floats, texts or ints."""
     if isinstance(value, float):
         return [_varint(2 << 3 | 5), np.float32(value).tobytes(), *_number(20, 1)]
     if isinstance(value, int):
         return [*_number(3, value), *_number(20, 2)]
     if isinstance(value, str):
         return [*_message(4, value), *_number(20, 3)]
+    if isinstance(value, np.ndarray):
+        return [*_message(5, _tensor("", value)), *_number(20, 4)]
+    if value and isinstance(value[0], float):
+        return [*_message(7, np.array(value, np.float32).tobytes()), *_number(20, 6)]
+    if value and isinstance(value[0], str):
+        return [*_joined(_message(9, one) for one in value), *_number(20, 8)]
     return [*_joined(_number(8, one) for one in value), *_number(20, 7)]
 
 
@@ -58,10 +78,6 @@ def _tensor(name: str, values: NDArray[Any]) -> _Chunks:
     raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     kind = _number(2, _TYPES[values.dtype.name])
     return [*_joined(_number(1, side) for side in values.shape), *kind, *_message(8, name), *_message(9, [raw])]
-
-
-def _type(shape: _Chunks) -> _Chunks:
-    return _message(2, _message(1, [*_number(1, _TYPES["float32"]), *shape]))
 
 
 def _message(number: int, content: _Chunks | str | bytes) -> _Chunks:

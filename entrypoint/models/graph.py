@@ -38,13 +38,16 @@ class Node:
 class Graph:
     """`nodes` in an order in which they can be computed.
 
-    `inputs`: shapes of float32 arrays by name, each side a number, or a name where it may vary. `outputs`: names.
+    `inputs`: shapes of arrays by name, each side a number, or a name where it may vary. `outputs`: names. `dtypes`:
+    NumPy's types of the inputs that are not float32. `opset`: the version of ONNX's operations.
     """
 
     inputs: dict[str, tuple[int | str, ...]]
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    dtypes: dict[str, str] = field(default_factory=dict)
+    opset: int = 17
 
     @property
     def nbytes(self) -> int:

@@ -62,20 +62,37 @@ YOLOV5 = Family("YOLOv5", iou_thres=0.45, max_det=1000)
 class Network(ABC):
     """A graph and its family's knowledge of it. `names`: by class id. `stride`: sides of the input are multiples of it.
 
-    `size`: the only (height, width) that it takes; None where any multiples of the stride do.
+    `size`: the only (height, width) that it takes; None where any multiples of the stride do. `square`: whether images
+    are padded to all of the height and width that are asked for, not to the smallest rectangle, as its own tool does.
+    `batch`: the only number of images that it takes; None where any does. `tolerance`: how many times further apart two
+    engines' outputs may be than logits in full precision.
     """
 
     graph: Graph
     names: tuple[str, ...]
     stride: int
     size: tuple[int, int] | None = None
+    square: bool = False
+    batch: int | None = None
+    tolerance: float = 1
+    script: bytes | None = None
+    """A file that PyTorch runs in place of the graph: a TorchScript program that was found harmless."""
     family: Family = YOLOV5
+    members: "tuple[Network, ...]" = ()
+    """The networks of an ensemble, which have the graphs."""
     augments: bool = False
     """Whether there is augmented inference for it."""
 
     @abstractmethod
     def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
         """What the outputs of the graph show with more confidence than `threshold`."""
+
+    def require(self, shape: tuple[int, ...]) -> None:  # noqa: B027 - most take any shape
+        """Raise what says why the network is not to look at pixels of that shape, (B, 3, H, W)."""
+
+    def fault(self, outputs: Sequence[Output]) -> str | None:
+        """How finite outputs of the graph are not what this family's are; None where they are."""
+        return None
 
     def augmented(
         self, pixels: NDArray[np.float32], run: Callable[[NDArray[np.float32]], Sequence[Output]], threshold: float

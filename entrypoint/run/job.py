@@ -52,6 +52,8 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     import_ahead(settings)  # while weights and media are looked for
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
+    for one in weights.members:
+        LOG.info("of the ensemble: %s, sha256 %s", printable(one.path), one.sha256)
     shard, part = _shares(settings)
     source, listing = find_media(settings)
     whole, listing = listing, listing.share(shard) if shard else listing
@@ -227,7 +229,7 @@ def _facts(
         "identity": identity,
         "settings": {key: _plain(value) for key, value in asdict(settings).items()},
         "weights": {
-            "file": printable(weights.path),
+            "file": printable(weights.label),
             "kind": weights.kind.name,
             "size": weights.size,
             "sha256": weights.sha256,

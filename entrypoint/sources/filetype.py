@@ -3,37 +3,26 @@
 import json
 import re
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
+from entrypoint.sources import modelformats
+from entrypoint.sources.filetypes import FileType
+from entrypoint.sources.modelformats import ONNX
 from entrypoint.sources.zipdirectory import LargeDirectoryError, read_directory
+
+__all__ = ["HEAD_BYTES", "ONNX", "FileType", "identify", "identify_head"]
 
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `identify_head` wants to see."""
 
 _MAX_SAFETENSORS_HEADER = 10_000_000
-_ONNX_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
-_ONNX_GRAPH = 7
-_MAX_ONNX_FIELDS = 10_000
 # torch.save before 1.6 pickles this number first (torch.serialization.MAGIC_NUMBER), with protocol 2.
 _TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-
-Family = Literal["weights", "image", "video", "archive", "document", "empty", "damaged", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class FileType:
-    """`family` groups what a program can do with the file; `name` is a noun phrase for a message."""
-
-    family: Family
-    name: str
-
 
 TORCH = FileType("weights", "torch checkpoint")
 TORCH_LEGACY = FileType("weights", "torch checkpoint (legacy pickle)")
 TORCHSCRIPT = FileType("weights", "TorchScript model")
-ONNX = FileType("weights", "ONNX model")
 SAFETENSORS = FileType("weights", "safetensors file")
 EMPTY = FileType("empty", "an empty file")
 HTML = FileType("document", "an HTML page (the download brought a web page, not the file)")
@@ -115,9 +104,7 @@ def identify(path: Path) -> FileType:
         size = file.seek(0, 2)
         if _is_safetensors(head, size, file):
             return SAFETENSORS
-        if _is_onnx(file, size):
-            return ONNX
-        return UNKNOWN
+        return modelformats.identify_binary(head, size, file) or UNKNOWN
 
 
 def identify_head(head: bytes) -> FileType:
@@ -126,7 +113,7 @@ def identify_head(head: bytes) -> FileType:
         return EMPTY
     if head.startswith(_TORCH_LEGACY):
         return TORCH_LEGACY
-    for signature, offset, kind in _MAGIC:
+    for signature, offset, kind in (*_MAGIC, *modelformats.MAGIC):
         if head.startswith(signature, offset):
             return _of_brands(head) or kind if signature == b"ftyp" else kind
     if len(head) > 2 * _TS_PACKET and head[0] == head[_TS_PACKET] == head[2 * _TS_PACKET] == _TS_SIGN:
@@ -153,6 +140,8 @@ def _identify_text(head: bytes) -> FileType:
     lowered = text[:512].lower()
     if text.startswith(b"version https://git-lfs"):
         return GIT_LFS
+    if found := modelformats.identify_text(text):
+        return found
     if lowered.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return HTML
     if lowered.startswith(b"<?xml"):
@@ -179,6 +168,8 @@ def _identify_zip(file: IO[bytes]) -> FileType:
     names = {"/".join(member.filename.split("/")[1:]) for member in members}
     if "data.pkl" in names:
         return TORCHSCRIPT if "constants.pkl" in names else TORCH
+    if {"config.json", "model.weights.h5"} <= {member.filename for member in members}:
+        return modelformats.KERAS_ZIP
     return _ZIP
 
 
@@ -191,36 +182,3 @@ def _is_safetensors(head: bytes, size: int, file: IO[bytes]) -> bool:
         return isinstance(json.loads(file.read(length)), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _is_onnx(file: IO[bytes], size: int) -> bool:
-    """ONNX is a bare protobuf ModelProto: its top-level fields must be walkable, known, and hold a graph."""
-    file.seek(0)
-    fields: set[int] = set()
-    for _ in range(_MAX_ONNX_FIELDS):
-        if file.tell() == size:
-            return _ONNX_GRAPH in fields
-        tag = _varint(file)
-        if tag is None or tag >> 3 not in _ONNX_FIELDS:
-            return False
-        fields.add(tag >> 3)
-        value = _varint(file)
-        if value is None or tag & 7 not in (0, 2):
-            return False
-        if tag & 7 == 2:
-            if value > size - file.tell():  # a seek by more than a file can hold would raise
-                return False
-            file.seek(value, 1)
-    return False
-
-
-def _varint(file: IO[bytes]) -> int | None:
-    value = 0
-    for shift in range(0, 64, 7):
-        byte = file.read(1)
-        if not byte:
-            return None
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
-    return None

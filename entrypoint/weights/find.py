@@ -1,5 +1,6 @@
 """Which file is the checkpoint: by content, wherever it lies and whatever it is called."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from entrypoint.errors import NotADetectorError, WeightsError
 from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
 from entrypoint.weights import registry
+from entrypoint.weights.advice import article, refusal
 from entrypoint.weights.facts import sha256
 from entrypoint.weights.inspect import facts_of
 
@@ -16,26 +18,47 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file that holds a model."""
+    """A file that holds a model; or an ensemble, whose `members` are such files, and whose path is the first one's."""
 
     path: Path
     kind: FileType
     size: int
     sha256: str
+    members: "tuple[Weights, ...]" = ()
+
+    @property
+    def label(self) -> str:
+        """The file, or all files, for a person."""
+        return " + ".join(str(one.path) for one in self.members or (self,))
 
 
 def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
-    """The one checkpoint to use.
+    """The one checkpoint to use, or the ensemble.
 
     `wanted` is a file, a folder, or the name of a file below one of `places`; without it the first of `places` that
-    holds a candidate is taken. Raises WeightsError when there is none, or several different ones.
+    holds a candidate is taken. Several lines are an ensemble, each line one of its members. Raises WeightsError when
+    there is none, or several different ones.
     """
+    if not wanted or "\n" not in wanted or os.path.lexists(wanted):
+        return _find_one(wanted, places)
+    members = tuple(_find_one(line, places) for line in wanted.splitlines() if line)
+    if len(members) < 2:
+        return members[0]
+    # Which files, and in which order: the class ids are those of the first.
+    digest = hashlib.sha256("\n".join(one.sha256 for one in members).encode()).hexdigest()
+    kind = FileType("weights", f"ensemble of {len(members)} files")
+    return Weights(members[0].path, kind, sum(one.size for one in members), digest, members)
+
+
+def _find_one(wanted: str | None, places: Sequence[Path]) -> Weights:
     groups = _groups(wanted or None, places)
     seen: list[tuple[Path, FileType | str]] = []
     for label, paths in groups:
         here = [(path, _identify(path)) for path in paths]
         seen += here
-        candidates = _distinct((path, kind) for path, kind in here if _family(kind) == "weights")
+        of_models = [(path, kind) for path, kind in here if isinstance(kind, FileType) and kind.family == "weights"]
+        # Exports to formats that are not run often lie beside the network that they were made from.
+        candidates = _distinct([one for one in of_models if registry.knows(one[1])] or of_models)
         if len(candidates) == 1:
             return _runnable(candidates[0])
         if candidates:
@@ -97,7 +120,7 @@ def _identify(path: Path) -> FileType | str:
         return f"not readable ({error.strerror})"
 
 
-def _distinct(candidates: Iterable[tuple[Path, FileType | str]]) -> list[Weights]:
+def _distinct(candidates: Iterable[tuple[Path, FileType]]) -> list[Weights]:
     """The candidates, one for each content."""
     found: dict[str, Weights] = {}
     for path, kind in candidates:
@@ -105,22 +128,14 @@ def _distinct(candidates: Iterable[tuple[Path, FileType | str]]) -> list[Weights
             digest, size = sha256(path), path.stat().st_size
         except OSError as error:
             raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-        if isinstance(kind, FileType):
-            found.setdefault(digest, Weights(path, kind, size, digest))
+        found.setdefault(digest, Weights(path, kind, size, digest))
     return list(found.values())
 
 
 def _runnable(weights: Weights) -> Weights:
     if registry.knows(weights.kind):
         return weights
-    raise NotADetectorError(
-        f"{weights.path}: {_article(weights.kind.name)}; expected a YOLOv5 checkpoint as train.py saves it (the .pt "
-        "file this was exported from)"
-    )
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+    raise NotADetectorError(f"{weights.path}: {refusal(weights.kind)}")
 
 
 def _several(label: str, candidates: list[Weights]) -> WeightsError:
@@ -158,4 +173,4 @@ def _none(labels: list[str], seen: list[tuple[Path, FileType | str]]) -> Weights
 def _what(kind: FileType | str) -> str:
     if isinstance(kind, str):
         return kind
-    return kind.name if kind.family in ("document", "empty", "damaged", "unknown") else _article(kind.name)
+    return kind.name if kind.family in ("document", "empty", "damaged", "unknown") else article(kind.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.errors import WeightsError
-from entrypoint.sources.filetype import TORCH, TORCH_LEGACY, FileType, identify
+from entrypoint.sources.filetype import ONNX, TORCH, TORCH_LEGACY, TORCHSCRIPT, FileType, identify
 from entrypoint.text import printable
 from entrypoint.weights.facts import Facts, sha256
 
@@ -19,7 +19,24 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     return facts(path)
 
 
-INSPECTORS: dict[FileType, Inspector] = {TORCH: _checkpoint, TORCH_LEGACY: _checkpoint}
+def _onnx(path: Path) -> dict[str, Any]:
+    from entrypoint.weights.exportfacts import onnx_facts
+
+    return onnx_facts(path)
+
+
+def _torchscript(path: Path) -> dict[str, Any]:
+    from entrypoint.weights.exportfacts import torchscript_facts
+
+    return torchscript_facts(path)
+
+
+INSPECTORS: dict[FileType, Inspector] = {
+    TORCH: _checkpoint,
+    TORCH_LEGACY: _checkpoint,
+    ONNX: _onnx,
+    TORCHSCRIPT: _torchscript,
+}
 
 
 def inspect(path: Path) -> Facts:

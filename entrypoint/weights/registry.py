@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from entrypoint.models.network import Network
-from entrypoint.sources.filetype import TORCH, TORCH_LEGACY, FileType
+from entrypoint.sources.filetype import ONNX, TORCH, TORCH_LEGACY, TORCHSCRIPT, FileType
 
 Loader = Callable[[Path], Network]
 
@@ -18,7 +18,24 @@ def _checkpoint(path: Path) -> Network:
     return load_checkpoint(path)
 
 
-LOADERS: dict[FileType, Loader] = {TORCH: _checkpoint, TORCH_LEGACY: _checkpoint}
+def _onnx(path: Path) -> Network:
+    from entrypoint.weights.onnxfile.load import load_onnx
+
+    return load_onnx(path)
+
+
+def _torchscript(path: Path) -> Network:
+    from entrypoint.weights.torchscript.load import load_torchscript
+
+    return load_torchscript(path)
+
+
+LOADERS: dict[FileType, Loader] = {
+    TORCH: _checkpoint,
+    TORCH_LEGACY: _checkpoint,
+    ONNX: _onnx,
+    TORCHSCRIPT: _torchscript,
+}
 
 
 def knows(kind: FileType) -> bool:

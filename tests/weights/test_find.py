@@ -63,11 +63,13 @@ def test_model_formats(tmp_path: Path, write: Callable[[Path], None], kind: obje
     path = tmp_path / "download"
     write(path)
     assert identify(path) == kind
-    if kind in (TORCH, TORCH_LEGACY):
+    if kind in (ONNX, TORCHSCRIPT):
+        assert find_weights(str(path), ()).kind == kind
+    elif kind in (TORCH, TORCH_LEGACY):
         assert find_weights(str(path), ()).kind == kind
         assert load_checkpoint(path).graph.nodes
     else:
-        with pytest.raises(NotADetectorError, match=r"expected a YOLOv5 checkpoint as train\.py saves it"):
+        with pytest.raises(NotADetectorError, match=r"bring the \.pt file"):
             find_weights(str(path), ())
 
 

@@ -5,6 +5,7 @@ With `--json`, for the tests, as lines of JSON; the whole command then runs for 
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import json
 import os
@@ -21,13 +22,15 @@ import torch
 
 from entrypoint.cli.command import command
 from entrypoint.errors import YoloBacError
+from entrypoint.sources.filetype import TORCH
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
-from entrypoint.weights.checkpoint import load_checkpoint
-from entrypoint.weights.classic.pickled import read_checkpoint
 from entrypoint.weights.find import find_weights
+from entrypoint.weights.registry import load_network
 from tests.weights.hostile.archives import files
 from tests.weights.hostile.assemble import as_legacy, as_zip
+from tests.weights.hostile.graphs import graphs
 from tests.weights.hostile.pickles import pickles
+from tests.weights.hostile.scripts import scripts
 from tests.weights.hostile.tensors import VALUES, tensors
 
 _MOST_SECONDS, _MOST_BYTES = 60, 4 << 30  # where a file is given up, to spare the machine
@@ -56,6 +59,8 @@ def corpus(canary: Path) -> Iterator[tuple[str, bytes]]:
         yield f"{what} (zip)", as_zip(opcodes, {"0": VALUES})
         yield f"{what} (legacy)", as_legacy(opcodes, [("0", 16, VALUES)])
     yield from files().items()
+    yield from graphs().items()
+    yield from scripts(canary).items()
 
 
 def look(name: str, path: Path, all_the_way: bool) -> Row:
@@ -82,7 +87,8 @@ def _look(name: str, path: Path, all_the_way: bool) -> Row:
     verdict, message, code, before = "loads", "", 0, _memory("VmHWM")
     start, cpu = time.perf_counter(), time.process_time()
     try:
-        load_checkpoint(find_weights(str(path), ()).path)
+        found = find_weights(str(path), ())
+        load_network(found.path, found.kind)
     except YoloBacError as error:
         verdict, message, code = type(error).__name__, str(error), error.exit_code
     except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs into the table
@@ -111,7 +117,9 @@ def _memory(what: str) -> int:
 
 def main(folder: Path, as_json: bool) -> None:
     torch.set_num_threads(1)
-    read_checkpoint(DEMO_WEIGHTS)
+    load_network(DEMO_WEIGHTS, TORCH)
+    for kind in ("onnxfile", "torchscript"):
+        importlib.import_module(f"entrypoint.weights.{kind}.load")
     canary = folder / "canary"
     for number, (name, data) in enumerate(corpus(canary)):
         path = folder / "weights.pt"

@@ -1,0 +1,101 @@
+"""The members of a TorchScript file, read within bounds: code, notes, and what its pickles name."""
+
+import io
+import json
+import pickle
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entrypoint.errors import UnsafeWeightsError, WeightsError
+from entrypoint.sources.zipdirectory import read_directory
+from entrypoint.weights.classic import opcodes
+from entrypoint.weights.classic.opcodes import Budget, walk
+from entrypoint.weights.torchscript.code import operations
+
+_MOST_CODE, _MOST_NOTES, _MOST_PICKLE = 8 << 20, 1 << 20, 8 << 20  # bytes
+_MEMBERS = re.compile(
+    r"(data|constants|traced_inputs)\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
+    r"|(data|constants|traced_inputs)/[0-9]+|extra/config\.txt|code/__torch__(/\w+)*\.py(\.debug_pkl)?"
+)
+_NAMES = re.compile(
+    r"__torch__\.[\w.]+|torch\._utils\._rebuild_(tensor_v2|parameter)|torch\.\w*Storage|collections\.OrderedDict"
+    r"|torch\.jit\._pickle\.(build_\w+list|restore_type_tag)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A file whose code was found harmless. `notes`: what its export tool wrote. `data`: all of its bytes."""
+
+    data: bytes
+    notes: dict[str, Any]
+    operations: tuple[str, ...]
+    on_cpu_only: bool
+
+
+def read_script(path: Path) -> Script:
+    """A TorchScript file, checked; PyTorch is not needed for that.
+
+    Raises UnsafeWeightsError for code that is not allowed, WeightsError where it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _checked(data, archive, read_directory(io.BytesIO(data)))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        raise WeightsError(f"cannot be read as a TorchScript file: {str(error)[:200]}") from error
+    except OSError as error:
+        raise WeightsError(f"cannot be read: {error.strerror}") from error
+
+
+def _checked(data: bytes, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Script:
+    names = [member.filename for member in members]
+    root = next(name for name in names if name.endswith("/data.pkl"))[: -len("data.pkl")]
+    inner = [name.removeprefix(root) for name in names]
+    odd = [name for name, short in zip(names, inner, strict=True) if name == short or not _MEMBERS.fullmatch(short)]
+    if odd or len(set(names)) < len(names):
+        what = f"a member {odd[0][:100]!r}" if odd else "two members of one name"
+        raise UnsafeWeightsError(f"has {what}, and no TorchScript file of a detector has one")
+    by_name = dict(zip(inner, members, strict=True))
+    budget = Budget(len(data))
+    for name, member in by_name.items():
+        if name.endswith(".pkl"):
+            _check_pickle(_read(archive, member, _MOST_PICKLE), name, budget)
+    found: set[str] = set()
+    left, on_cpu = _MOST_CODE, False
+    for name, member in by_name.items():
+        if name.startswith("code/") and name.endswith(".py"):
+            source = _read(archive, member, left)
+            left -= len(source)
+            on_cpu |= b'torch.device("cpu")' in source
+            found |= operations(source.decode(), name)
+    notes = by_name.get("extra/config.txt")
+    said = json.loads(_read(archive, notes, _MOST_NOTES) or b"{}") if notes else {}
+    return Script(data, said if isinstance(said, dict) else {}, tuple(sorted(found)), on_cpu)
+
+
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
+    """A member's bytes: never more than `most`, whatever it declares."""
+    with archive.open(member) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise UnsafeWeightsError(f"its {member.filename[:100]} is larger than that of any detector")
+    return found
+
+
+def _check_pickle(data: bytes, name: str, budget: Budget) -> None:
+    """Only classes of the file's own code, and what rebuilds tensors, may be named."""
+    argument: Any
+    try:
+        for kind, argument in walk(data, 0, budget):
+            if kind in (opcodes.INST, opcodes.STACK_GLOBAL):
+                raise UnsafeWeightsError(f"its {name} names a class in a way that torch never does")
+            if kind == opcodes.GLOBAL and not _NAMES.fullmatch(".".join(argument)):
+                raise UnsafeWeightsError(
+                    f"refused as unsafe, and nothing in it was run: its {name} names {'.'.join(argument)[:100]!r}"
+                )
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise UnsafeWeightsError(f"its {name} is refused: {error}") from error
