@@ -174,7 +174,9 @@ def gpu_fault(network: Network, device: Device, settings: Settings) -> str | Non
         engine.set_threads(1)
         fault = engine_fault(engine, network)
     except UnknownOperationError as error:
-        fault = f"{error}; the .pt file that it was exported from runs there"
+        fault = str(error)
+        if isinstance(network, Exported):
+            fault += "; the .pt file that it was exported from runs there"
     except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         if not isinstance(network, Exported) or is_out_of_memory(error):
             raise

@@ -118,3 +118,22 @@ def test_what_cannot_be_done_is_said(
 def test_pytorch_is_not_needed(tmp_path: Path) -> None:
     for to in ("safe-pt", "onnx"):
         assert ended(RUN % (HEAVY,), "convert", DEMO_WEIGHTS, "--to", to, "--output", tmp_path / to) == "exit 0;"
+
+
+@pytest.mark.parametrize("grown", ["wide", "deep"])
+def test_a_plain_file_cannot_ask_for_much_by_little(tmp_path: Path, yolo_bac: Callable[..., Ended], grown: str) -> None:
+    state: Any = {}
+    for _ in range(60 if grown == "wide" else 300):
+        state = {"a": state, "b": state} if grown == "wide" else {"a": state}
+    content = {"yolo-bac": 1, "model": {"class": "models.yolo.Model", "state": state}}
+    torch.save(content, tmp_path / "weights")
+    told = yolo_bac("--weights", tmp_path / "weights", "--source", DEMO_SCENES, "--project", tmp_path / "out")
+    assert told.code == 3
+    assert "as no model does" in told.stderr
+
+
+@pytest.mark.parametrize("name", ["os.system", "torch.nn.modules.module.Module"])
+def test_a_plain_file_of_other_classes_is_refused(tmp_path: Path, yolo_bac: Callable[..., Ended], name: str) -> None:
+    torch.save({"yolo-bac": 1, "model": {"class": name, "state": {"_modules": {}}}}, tmp_path / "weights")
+    told = yolo_bac("--weights", tmp_path / "weights", "--source", DEMO_SCENES, "--project", tmp_path / "out")
+    assert (told.code, told.stdout) == (3, "")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from entrypoint.models import operations as ops
 from entrypoint.models import windows
 from entrypoint.models.graph import GraphError, Value
 from entrypoint.models.yolov5 import layers
 from entrypoint.models.yolov5.layers import Layer
+from entrypoint.weights.classic.folding import batch_norm_affine, check_bias, folded
 from entrypoint.weights.classic.part import Part, shown
 
 Builder: TypeAlias = Callable[[Part], Callable[..., Value]]
@@ -74,55 +74,19 @@ def _convolution(part: Part, norm: Part | None = None) -> Layer:
     return lambda x: windows.convolution(x, weight, bias, *geometry, groups)
 
 
-def folded(part: Part, norm: Part | None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """The weight and the bias of a convolution, and of the batch norm behind it."""
-    weight, bias = part.array("weight", 4), part.optional_array("bias")
-    if part.number("groups", 1) < 1 or part.value("padding_mode", "zeros") != "zeros":
-        raise part.wrong("has groups or a padding mode that YOLO does not use")
-    if norm:
-        scale, shift = batch_norm_affine(norm)
-        if len(scale) != len(weight):
-            raise norm.wrong(f"has {len(scale)} channels after a convolution to {len(weight)}")
-        with np.errstate(over="ignore"):
-            weight = part.computable("weight", weight * scale[:, None, None, None])
-            bias = part.computable("bias", shift if bias is None else shift + bias * scale)
-    _fits(part, bias, len(weight))
-    return weight, bias
-
-
 def _transposed_convolution(part: Part) -> Layer:
     weight, bias, groups = part.array("weight", 4), part.optional_array("bias"), part.number("groups", 1)
     if groups < 1:
         raise part.wrong("has no groups")
-    _fits(part, bias, weight.shape[1] * groups)
+    check_bias(part, bias, weight.shape[1] * groups)
     geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("output_padding", 0)
     return lambda x: windows.transposed_convolution(x, weight, bias, *geometry, part.pair("dilation", 1), groups)
 
 
 def _linear(part: Part) -> Layer:
     weight, bias = part.array("weight", 2), part.optional_array("bias")
-    _fits(part, bias, len(weight))
+    check_bias(part, bias, len(weight))
     return lambda x: ops.linear(x, weight, bias)
-
-
-def _fits(part: Part, bias: NDArray[np.float32] | None, channels: int) -> None:
-    if bias is not None and bias.shape != (channels,):
-        raise part.wrong(f"has a bias of {shown(bias.size)} values for {channels} channels")
-
-
-def batch_norm_affine(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scale and shift that a batch norm in eval mode amounts to, (C,) each."""
-    mean, variance = part.array("running_mean", 1), part.array("running_var", 1)
-    gamma, beta = part.optional_array("weight"), part.optional_array("bias")
-    if any(values is not None and values.shape != mean.shape for values in (variance, gamma, beta)):
-        raise part.wrong("has a batch norm whose sizes do not match")
-    eps = part.real("eps", 1e-5)
-    if eps < 0 or variance.min(initial=0) < 0 or (variance + np.float32(eps)).min(initial=1) <= 0:
-        raise part.wrong("has a batch norm of a variance or eps that is not positive")
-    scale = 1 / np.sqrt(variance + np.float32(eps))
-    scale = scale if gamma is None else scale * gamma
-    shift = -mean * scale
-    return part.computable("scale", scale), part.computable("shift", shift if beta is None else shift + beta)
 
 
 def _batch_norm(part: Part) -> Layer:
@@ -162,7 +126,7 @@ def _attention(part: Part) -> Callable[[Value, Value, Value], Value]:
     width = weight.shape[1]
     if len(weight) != 3 * width or heads < 1 or width % heads:
         raise part.wrong("has an attention whose sizes do not match")
-    _fits(part, bias, len(weight))
+    check_bias(part, bias, len(weight))
     weights, biases = np.split(weight, 3), [None] * 3 if bias is None else np.split(bias, 3)
 
     def attention(*inputs: Value) -> Value:

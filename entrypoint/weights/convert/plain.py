@@ -10,18 +10,20 @@ import numpy as np
 
 from entrypoint.errors import WeightsError
 from entrypoint.weights.classic.nodes import Ignored, Node
+from entrypoint.weights.classic.part import shown
 
 MARK = "yolo-bac"
 """The key by which such a file is told from others; its value is the version of this format."""
 _VERSION = 1
 _CLASS, _STATE = "class", "state"
 _OF_TORCH = ("_parameters", "_buffers", "_modules")
-_MOST_DEPTH = 100
+_MOST_DEPTH, _MOST_VALUES = 100, 1 << 20  # the largest models have 200,000
 
 
 def plain_content(model: Node, notes: dict[str, Any]) -> dict[str, Any]:
     """What the file is to hold: the model, and notes such as the options it was trained with."""
-    return {MARK: _VERSION, "model": _plain(model, 0)} | {key: _plain(value, 0) for key, value in notes.items()}
+    walk = _Walk()
+    return {MARK: _VERSION, "model": walk.plain(model)} | {key: walk.plain(value) for key, value in notes.items()}
 
 
 def is_plain(content: object) -> bool:
@@ -32,45 +34,53 @@ def is_plain(content: object) -> bool:
 def revived(content: dict[str, Any]) -> Node:
     """The model of such a file. Raises WeightsError for another version, or no model."""
     if content[MARK] != _VERSION:
-        raise WeightsError(f"is of version {content[MARK]!r:.20} of this program's format; expected {_VERSION}")
-    model = _revived(content.get("model"), 0)
+        raise WeightsError(f"is of version {shown(content[MARK])} of this program's format; expected {_VERSION}")
+    model = _Walk().revived(content.get("model"))
     if not isinstance(model, Node):
         raise WeightsError("holds no model")
     return model
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """Without what is neither plain nor a layer, such as what training left there: None stands for it."""
-    _check(depth)
-    if isinstance(value, Node):
-        if isinstance(value, Ignored):
-            return None
-        state = {
-            key: _plain(held, depth + 1)
-            for key, held in value.state.items()
-            if key in _OF_TORCH or not key.startswith("_")
-        }
-        return {_CLASS: value.pickled_name, _STATE: state}
-    if isinstance(value, dict):
-        return {key: _plain(held, depth + 1) for key, held in value.items() if type(key) in (str, int)}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(held, depth + 1) for held in value)
-    return value if isinstance(value, (str, int, float, np.ndarray)) else None
+class _Walk:
+    """One way through the values of a file, of which a few bytes can name one a million times."""
 
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
 
-def _revived(value: Any, depth: int) -> Any:
-    _check(depth)
-    if isinstance(value, dict):
-        if value.keys() == {_CLASS, _STATE} and isinstance(value[_CLASS], str) and isinstance(value[_STATE], dict):
-            node = Node(value[_CLASS])
-            node.state = {str(key): _revived(held, depth + 1) for key, held in value[_STATE].items()}
-            return node
-        return {key: _revived(held, depth + 1) for key, held in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_revived(held, depth + 1) for held in value)
-    return value
+    def plain(self, value: Any, depth: int = 0) -> Any:
+        """Without what is neither plain nor a layer, such as what training left there: None stands for it."""
+        self._step(depth)
+        if isinstance(value, Node):
+            if isinstance(value, Ignored):
+                return None
+            kept = {key: held for key, held in value.state.items() if key in _OF_TORCH or not key.startswith("_")}
+            return {
+                _CLASS: value.pickled_name,
+                _STATE: {key: self.plain(held, depth + 1) for key, held in kept.items()},
+            }
+        if isinstance(value, dict):
+            return {key: self.plain(held, depth + 1) for key, held in value.items() if type(key) in (str, int)}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.plain(held, depth + 1) for held in value)
+        return value if isinstance(value, (str, int, float, np.ndarray)) else None
 
+    def revived(self, value: Any, depth: int = 0) -> Any:
+        """The layers as nodes again, and all else as it is."""
+        self._step(depth)
+        if isinstance(value, dict):
+            name, state = value.get(_CLASS), value.get(_STATE)
+            if len(value) == 2 and isinstance(name, str) and isinstance(state, dict):
+                node = Node(name)
+                node.state = {str(key): self.revived(held, depth + 1) for key, held in state.items()}
+                return node
+            return {key: self.revived(held, depth + 1) for key, held in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.revived(held, depth + 1) for held in value)
+        return value
 
-def _check(depth: int) -> None:
-    if depth > _MOST_DEPTH:
-        raise WeightsError(f"holds more than {_MOST_DEPTH} values within each other")
+    def _step(self, depth: int) -> None:
+        self._left -= 1
+        if self._left < 0 or depth > _MOST_DEPTH:
+            raise WeightsError(
+                f"holds more than {_MOST_VALUES} values, or more than {_MOST_DEPTH} within each other, as no model does"
+            )

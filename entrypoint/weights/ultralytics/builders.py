@@ -10,7 +10,8 @@ from entrypoint.models.graph import Value
 from entrypoint.models.ultralytics import v8, v9, v10, v11, v12
 from entrypoint.models.yolov5 import layers
 from entrypoint.models.yolov5.layers import Layer
-from entrypoint.weights.classic.layerbuilders import COMMON, Builder, batch_norm_affine, build_layer, conv, folded, of
+from entrypoint.weights.classic.folding import batch_norm_affine, folded
+from entrypoint.weights.classic.layerbuilders import COMMON, Builder, build_layer, conv, of
 from entrypoint.weights.classic.part import Part
 from entrypoint.weights.ultralytics.names import CLASSIC, PREFIX
 
