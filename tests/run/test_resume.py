@@ -298,7 +298,7 @@ def test_a_full_disk_ends_the_run_whatever_waits(tmp_path: Path) -> None:
         "import sys; from entrypoint.cli import command; from entrypoint.run import job\n"
         "from entrypoint.errors import OutputError\n"
         "def full(*args): raise OutputError('no space left')\n"
-        "job.memory.waiting_bytes = lambda: 1\n"
+        "job.memory.waiting_bytes = lambda *_: 1\n"
         "job.Results.finish = full\n"
         "command.main()"
     )
