@@ -21,6 +21,7 @@ _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
 _MOST_CLASSES, _ANY = 1 << 20, 1 << 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 _NUMBERS = {int, float}
 
@@ -157,6 +158,7 @@ class Record:
 
     `file` is its name relative to the source, with `/`. An input that was looked at has a size in pixels of the upright
     frame, and detections by falling confidence (of a video: by frame); one that failed has the failure alone.
+    `sha256` is that of the bytes that were read, in hexadecimal; None where none could be.
     """
 
     file: str
@@ -164,11 +166,12 @@ class Record:
     height: int | None
     detections: tuple[Detection, ...] | None
     failure: Failure | None = None
+    sha256: str | None = None
 
     @classmethod
-    def failed(cls, file: str, failure: Failure) -> Self:
+    def failed(cls, file: str, failure: Failure, sha256: str | None = None) -> Self:
         """Of an input that could not be looked at."""
-        return cls(file, None, None, None, failure)
+        return cls(file, None, None, None, failure, sha256)
 
     def to_json(self) -> dict[str, Any]:
         """As all JSON outputs hold it."""
@@ -179,22 +182,24 @@ class Record:
             "height": self.height,
             "detections": None if found is None else [detection.to_json() for detection in found],
             "failure": None if self.failure is None else str(self.failure),
+            "sha256": self.sha256,
         }
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """The record in a decoded JSON value, each part of it checked. Raises ValueError that says what is wrong."""
         plain = checked_object(value, "record")
-        file = checked_name(plain.get("file"))
+        file, sha256 = checked_name(plain.get("file")), _checked_sha256(plain.get("sha256"))
         if plain.get("failure") is not None:
             if plain.get("detections") is not None:
                 raise ValueError("a record with a failure has detections")
-            return cls.failed(file, Failure.parse(plain["failure"]))
+            return cls.failed(file, Failure.parse(plain["failure"]), sha256)
         width, height = (checked_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
         found = plain.get("detections")
         if not isinstance(found, list):
             raise ValueError(f"detections are {shown(found)}, expected a list")
-        return cls(file, width, height, tuple(Detection.from_json(one, width, height) for one in found))
+        detections = tuple(Detection.from_json(one, width, height) for one in found)
+        return cls(file, width, height, detections, sha256=sha256)
 
 
 def _not_a_detection(
@@ -209,6 +214,12 @@ def _not_a_detection(
     if not 0 <= checked_number(confidence, "confidence") <= 1:
         return ValueError(f"confidence {confidence} is not from 0 to 1")
     return ValueError(f"box {x1}, {y1}, {x2}, {y2} is not inside an image of {width} × {height}")
+
+
+def _checked_sha256(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and _SHA256.fullmatch(value)):
+        return value
+    raise ValueError(f"sha256 {shown(value)} is not of 64 hexadecimal digits")
 
 
 def checked_name(file: object) -> str:

@@ -1,5 +1,6 @@
 """A medium is one input: it has a name and yields frames. Where its bytes lie is its own affair."""
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
@@ -32,10 +33,12 @@ class ReadOptions:
 class Medium(ABC):
     """One input. `index` is its place in the sorted listing, from 0; `file` its name there, as records have it."""
 
-    __slots__ = ("file", "index")
+    __slots__ = ("file", "index", "sha256")
 
     def __init__(self, index: int, file: str) -> None:
         self.index, self.file = index, file
+        self.sha256: str | None = None
+        """Of the bytes that its frames were made from, once these have been taken; None where none were read."""
 
     @abstractmethod
     def state(self) -> InputState | None:
@@ -47,6 +50,13 @@ class Medium(ABC):
 
         A bad input raises nothing. What says that memory is out may be raised instead of being a Failure.
         """
+
+    def digest(self) -> str | None:
+        """The sha256 of its bytes, for which all of them are read now; None where that is not possible.
+
+        It is what `sha256` becomes when the frames of the same bytes are taken.
+        """
+        return None
 
     @abstractmethod
     def read_ahead(self) -> None:
@@ -94,6 +104,13 @@ class FileMedium(Medium):
         except OSError:
             return None
         return InputState(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+
+    def digest(self) -> str | None:
+        with suppress(OSError):
+            if os.path.isfile(self.path):  # noqa: PTH113 - to open a pipe may wait for ever
+                with open(self.path, "rb") as file:  # noqa: PTH123
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+        return None
 
     def read_ahead(self) -> None:
         with suppress(OSError):
