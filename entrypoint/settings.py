@@ -12,6 +12,7 @@ from entrypoint.shard import Shard
 INPUTS = Path("/inputs")
 DATASETS = Path("/datasets")
 OUTPUTS = Path("/outputs")
+PREVIOUS = Path("/previous")
 BAKED_WEIGHTS = Path("/opt/yolo-bac/weights")
 
 Engine = Literal["auto", "torch", "onnx"]
@@ -210,6 +211,15 @@ class Settings:
     resume: bool = option(
         True,
         help="Continue an unfinished run with the same weights, source and settings, instead of starting a new one.",
+    )
+    previous: Path | None = option(
+        None,
+        parse=parse.folder,
+        metavar="PATH",
+        default_text="/previous, if something is mounted there",
+        help="Results of earlier runs: a run, its parts, a folder above them, or their .tar.gz archives. An image that "
+        "is there, by its content, is taken over with its results instead of being looked at again. The weights and "
+        "the settings that decide results must be the same.",
     )
     shard: Shard | Literal["auto"] | None = option(
         None,

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -95,6 +97,25 @@ class Results:
             self._journal.append(index, Entry(record, state, left).to_line(line))
         self._journal.sync()
 
+    def frame_places(self, record: Record, file: str) -> dict[str, str]:
+        """Where this run leaves what another one has left of frames, once the record's input is called `file`.
+
+        By each path that the other run may have given it. What is written of whole media is made anew from the record.
+        """
+        moved = replace(record, file=file)
+        plain: dict[str, str] = {}
+        for kind in self._of_frames:
+            plain |= dict(zip(kind.places(record), kind.places(moved), strict=False))
+        return {twin_path(before): now for before, now in plain.items()} | plain
+
+    def adopt(self, file: str, descriptor: int, path: str) -> None:
+        """Make an open file of another run a result of the input `file`, at one of the `frame_places`.
+
+        Raises as `frame` does.
+        """
+        with self._own_in_the_way():
+            self._folder.adopt(file, descriptor, twin_path(path) if file in self._twins else path)
+
     def write_run(self, info: dict[str, Any], missing: Callable[[int], Record | None]) -> None:
         """Write the files of the whole run.
 
@@ -114,15 +135,21 @@ class Results:
         is_twin = file in self._twins
 
         def leave(path: str, data: bytes | memoryview) -> None:
-            try:
+            with self._own_in_the_way():
                 self._folder.write(file, twin_path(path) if is_twin else path, data)
-            except InTheWayError as error:
-                if not self._is_own(error.path):
-                    raise
-                failure = Failure("not_written", f"{error.path} is the place of another input's result")
-                raise ResultError(failure) from error
 
         return leave
+
+    @contextmanager
+    def _own_in_the_way(self) -> Iterator[None]:
+        """What stands in the way of a result and is another input's is this input's trouble alone."""
+        try:
+            yield
+        except InTheWayError as error:
+            if not self._is_own(error.path):
+                raise
+            failure = Failure("not_written", f"{error.path} is the place of another input's result")
+            raise ResultError(failure) from error
 
     def _is_own(self, path: str) -> bool:
         """Whether something in the run folder is this run's, be it a folder on the way to its results."""

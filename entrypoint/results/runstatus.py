@@ -14,7 +14,7 @@ from entrypoint.results.paths import parts_of
 
 STATUS = "status.json"
 _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")
-_COUNTS = ("total", "done", "reused", "failed", "not_done", "detections")
+_COUNTS = ("total", "done", "reused", "taken_over", "new", "gone", "failed", "not_done", "detections")
 _MANY = 1 << 53
 _MOST_SHARDS = 1_000_000
 

@@ -26,6 +26,14 @@ from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
+from entrypoint.run.continuing import (
+    count_reusable,
+    find_previous,
+    how_to_go_on,
+    is_among,
+    take_over,
+    warn_of_engines,
+)
 from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.run.progress import Progress
@@ -33,6 +41,7 @@ from entrypoint.run.signals import LastWords, Stopper
 from entrypoint.run.source import find_media, ignored
 from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Settings
 from entrypoint.shard import Shard, partition
+from entrypoint.shards.previous import TakeOver
 from entrypoint.sources.listing import Listing
 from entrypoint.text import printable
 from entrypoint.values import Failure, Record
@@ -50,6 +59,8 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     memory.guard()
     _warn_of_loss(settings.project)
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
+    decisive = {"version": __version__, "weights": weights.sha256, "settings": settings.of_results()}
+    previous = find_previous(settings, decisive)
     shard, part = _shares(settings)
     source, listing = find_media(settings)
     whole, listing = listing, listing.share(shard) if shard else listing
@@ -60,12 +71,12 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     # By the whole source, so that every shard's images are looked at in the same way.
     loaded = load(weights, devices, settings, whole, deadline.has_time_for)
     identity = {
-        "version": __version__,
-        "weights": weights.sha256,
+        **decisive,
         "source": printable(os.path.abspath(source)),  # noqa: PTH100 - a glob is no path
-        "settings": settings.of_results(),
         "engine": loaded.lanes[0].engine.name,
     }
+    if previous:
+        warn_of_engines(previous, loaded.lanes[0].engine.name)
     folder = claim(
         settings.project,
         settings.name,
@@ -92,7 +103,14 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             deadline=deadline,
             timings=status.timings,
         )
-        return _process(settings, pipeline, results, listing, folder, status, WritingRate(folder.scratch, deadline))
+        is_done = bytearray(len(listing))
+        if folder.continued:
+            count_reusable(results, listing, status.counts, is_done)
+        if previous:
+            taking = TakeOver(previous, folder, results, loaded.names)
+            take_over(taking, listing, is_done, deadline, status, is_among(whole.files, shard))
+        rate = WritingRate(folder.scratch, deadline)
+        return _process(settings, pipeline, results, listing, folder, status, rate, is_done)
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -122,18 +140,17 @@ def _process(
     folder: RunFolder,
     status: Status,
     rate: WritingRate,
+    is_done: bytearray,
 ) -> int:
     counts = status.counts
-    is_done = bytearray(len(listing))
-    if folder.continued:
-        _count_reusable(results, listing, counts, is_done)
-    progress = Progress(len(listing), counts.reused)
+    progress = Progress(len(listing), counts.reused + counts.taken_over)
 
     def on_record(index: int, record: Record) -> None:
         is_done[index] = True
         counts.add(record)
         rate.add(record)
         progress.step()
+        status.refresh()
 
     def missing(index: int) -> Record | None:
         return None if is_done[index] else Record.failed(listing.files[index], _NOT_DONE)
@@ -148,19 +165,11 @@ def _process(
     if left:
         message = (
             f"Out of time: --time-budget {settings.time_budget:g} ended with {left} of {counts.total} not done, "
-            f"{counts.failed} failed, {counts.detections} detections in {counts.done}; the same command continues."
+            f"{counts.failed} failed, {counts.detections} detections in {counts.done}; {how_to_go_on()}."
         )
     status.write("stopped" if left else "finished", exit_code, message)
     print_summary(summary(counts, folder.path, status.seconds, message))
     return exit_code
-
-
-def _count_reusable(results: Results, listing: Listing, counts: Counts, is_done: bytearray) -> None:
-    """Mark the media that have detections from an earlier attempt; those that failed or changed are not among them."""
-    for medium in listing:
-        if record := results.reusable(medium.index, medium.state()):
-            counts.add(record, reused=True)
-            is_done[medium.index] = True
 
 
 def _warn_of_loss(project: Path) -> None:
@@ -194,7 +203,7 @@ def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> Non
 def _last_words(status: Status, folder: RunFolder) -> LastWords:
     def speak(caught: signal.Signals) -> None:
         counts = status.counts
-        message = f"stopped by {caught.name}: {counts.done} of {counts.total} done; the same command continues"
+        message = f"stopped by {caught.name}: {counts.done} of {counts.total} done; {how_to_go_on()}"
         LOG.error("%s", message)
         status.write("stopped", EXIT_SIGNAL + caught, message)
         folder.clear()

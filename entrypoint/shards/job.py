@@ -37,8 +37,9 @@ class Job:
         ignored: dict[str, int] = {}
         for part in parts:
             for what in first.decisive:
-                if part.decisive[what] != first.decisive[what]:
-                    raise SourceError(contradiction(first, part, what, _difference(what, first, part)))
+                one, other = first.decisive[what], part.decisive[what]
+                if one != other:
+                    raise SourceError(contradiction(first, part, what, difference(one, other)))
             if part.count != first.count:
                 raise SourceError(contradiction(first, part, "number of parts", f"{first.count}, {part.count}"))
             for kind, number in part.status.ignored.items():
@@ -108,8 +109,8 @@ def contradiction(first: Part, second: Part, what: str, difference: str) -> str:
     )
 
 
-def _difference(what: str, first: Part, second: Part) -> str:
-    a, b = first.decisive[what], second.decisive[what]
+def difference(a: Any, b: Any) -> str:
+    """Two values that differ, for a person; of objects, the keys that do."""
     if not isinstance(a, dict) or not isinstance(b, dict):
         return f"{a}, {b}"
     return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))

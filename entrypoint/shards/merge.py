@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,19 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError
 from entrypoint.log import LOG
 from entrypoint.results.claim import abandon, claim, start_over
-from entrypoint.results.formats import named, places, write_run
+from entrypoint.results.formats import input_formats, named, places, write_run
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors, write_all
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
-from entrypoint.results.tree import Tree
 from entrypoint.settings import Settings
 from entrypoint.shards.job import Job, contradiction
 from entrypoint.shards.meeting import Meeting
-from entrypoint.shards.parts import Part, find_parts
+from entrypoint.shards.parts import Part, unpack
+from entrypoint.shards.search import find_parts
 from entrypoint.text import printable
 from entrypoint.values import ResultError
-
-_TREES = 64
 
 
 def merge(folders: Sequence[Path], project: Path, name: str) -> int:
@@ -55,11 +52,15 @@ def merge(folders: Sequence[Path], project: Path, name: str) -> int:
     return code
 
 
+def _is_result(_: str, path: str) -> bool:
+    """Whether a file of a part may be a result of one of its inputs."""
+    return path.partition("/")[0] in {kind.folder for kind in input_formats()}
+
+
 class _Merge:
     def __init__(self, job: Job, parts: Sequence[Part], folder: RunFolder, meeting: Meeting) -> None:
         self._job, self._parts, self._folder, self._meeting = job, parts, folder, meeting
         self._formats = named(job.formats, Settings(), job.names)
-        self._tree = lru_cache(_TREES)(Tree)
         self._twins = frozenset[str]()
 
     def run(self, identity: dict[str, Any]) -> int:
@@ -83,6 +84,7 @@ class _Merge:
             self._meet(number, part)
         LOG.info("%d parts into %s", len(self._parts), self._folder.path)
         log.release()
+        unpack(self._parts, self._folder.scratch, _is_result)
         self._take_all(counts)
         counts.total = counts.done + counts.failed + sum(job.left.values())
         write_run(self._formats, self._folder, (entry.record for entry, _ in self._meeting.entries()), status.info)
@@ -142,7 +144,7 @@ class _Merge:
                 self._damaged(part, f"{printable(path)} is no place for a result of {printable(file)}")
                 continue
             try:
-                descriptor = self._tree(part.path).open(path)
+                descriptor = part.files.open(path)
                 try:
                     self._folder.adopt(file, descriptor, twin_path(plain) if file in self._twins else plain)
                 finally:
