@@ -221,13 +221,14 @@ class Settings:
         "is there, by its content, is taken over with its results instead of being looked at again. The weights and "
         "the settings that decide results must be the same.",
     )
-    shard: Shard | Literal["auto"] | None = option(
+    shard: Shard | Literal["auto", "none"] | None = option(
         None,
         parse=parse.shard,
-        metavar="auto|I/N",
+        metavar="auto|none|I/N",
         default_text="the whole source",
         help="Look at share I of N only, from 0/N to N-1/N, and write to part-I-of-N in this run's folder; `auto` "
-        "takes the numbers that Bacalhau or AWS Batch gave this execution. `merge` makes one run of the parts.",
+        "takes the numbers that Bacalhau or AWS Batch gave this execution; `none` says that each execution sees "
+        "other data. `merge` makes one run of the parts.",
     )
     max_failures: int = option(
         0,
@@ -257,6 +258,12 @@ class CommandSettings:
     demo: bool = option(
         False,
         help="Run the embedded demo, a tiny network on drawn scenes: nothing needs to be mounted.",
+    )
+    side_by_side: bool = option(
+        False,
+        commands=(MERGE,),
+        help="Put runs of different sources beside each other, as an ops job leaves them: each input is named by its "
+        "run, and then by its own name.",
     )
     log_format: LogFormat = option(
         "text",

@@ -3,12 +3,11 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from entrypoint.log import LOG
-from entrypoint.results.formats import wanted, write_run
+from entrypoint.results.formats import places, wanted, write_run
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, Leave, MediumFormat, RunFormat
 from entrypoint.results.journal import JOURNAL, Entry, Journal
 from entrypoint.results.paths import twin_path, twins
@@ -97,16 +96,12 @@ class Results:
             self._journal.append(index, Entry(record, state, left).to_line(line))
         self._journal.sync()
 
-    def frame_places(self, record: Record, file: str) -> dict[str, str]:
-        """Where this run leaves what another one has left of frames, once the record's input is called `file`.
+    def frame_places(self, earlier: Entry, file: str) -> dict[str, str]:
+        """Where this run leaves what another one has left of frames, once the entry's input is called `file`.
 
-        By each path that the other run may have given it. What is written of whole media is made anew from the record.
+        By those of the entry's paths that it may have. What is written of whole media is made anew from the record.
         """
-        moved = replace(record, file=file)
-        plain: dict[str, str] = {}
-        for kind in self._of_frames:
-            plain |= dict(zip(kind.places(record), kind.places(moved), strict=False))
-        return {twin_path(before): now for before, now in plain.items()} | plain
+        return places(self._of_frames, earlier.record, earlier.files, file)
 
     def adopt(self, file: str, descriptor: int, path: str) -> None:
         """Make an open file of another run a result of the input `file`, at one of the `frame_places`.

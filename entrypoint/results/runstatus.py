@@ -15,6 +15,7 @@ from entrypoint.results.paths import parts_of
 STATUS = "status.json"
 _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")
 _COUNTS = ("total", "done", "reused", "taken_over", "new", "gone", "failed", "not_done", "detections")
+_OF_MERGED = ("merged", "runs")
 _MANY = 1 << 53
 _MOST_SHARDS = 1_000_000
 
@@ -43,6 +44,7 @@ class RunStatus:
     shard: dict[str, int] | None = None
     part: dict[str, int] | None = None
     merged: dict[str, Any] | None = None
+    runs: list[dict[str, Any]] | None = None
     ignored: dict[str, int] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
@@ -61,8 +63,8 @@ class RunStatus:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As the file has it; only a merged run says anything of parts."""
-        return {name: value for name, value in asdict(self).items() if name != "merged" or value is not None}
+        """As the file has it; only a merged run says anything of parts or of runs."""
+        return {name: value for name, value in asdict(self).items() if name not in _OF_MERGED or value is not None}
 
     def to_text(self) -> bytes:
         """The file."""
@@ -72,7 +74,8 @@ class RunStatus:
     def from_json(cls, value: object) -> Self:
         """A status that this program wrote, each part of it checked. Raises ValueError that says what is wrong."""
         plain = checked_object(value, "status")
-        plain.setdefault("merged", None)
+        for name in _OF_MERGED:
+            plain.setdefault(name, None)
         missing = [name for name in cls.__slots__ if name not in plain]
         if missing:
             raise ValueError(f"without {', '.join(missing)}")
@@ -160,6 +163,27 @@ def _merged(value: object, what: str) -> dict[str, Any] | None:
     return {"count": count, "left": left}
 
 
+def _runs(value: object, what: str) -> list[dict[str, Any]] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f"{what} is no list")
+    found = []
+    for item in value:
+        plain = checked_object(item, what)
+        texts = {
+            name: checked_text(plain.get(name), f"{what} {name}") for name in ("name", "source", "state", "message")
+        }
+        found.append(
+            {
+                **texts,
+                "exit_code": _code(plain.get("exit_code"), f"{what} exit_code"),
+                "counts": _counts(plain.get("counts"), f"{what} counts"),
+            }
+        )
+    return found
+
+
 def _code(value: object, what: str) -> int | None:
     return None if value is None else checked_whole(value, what, 0, 255)
 
@@ -187,6 +211,7 @@ _CHECKS: dict[str, Any] = {
     "shard": _share,
     "part": _share,
     "merged": _merged,
+    "runs": _runs,
     "ignored": _whole_map,
     "ended": _moment,
     "seconds": checked_number,

@@ -37,10 +37,10 @@ from entrypoint.run.continuing import (
 from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.run.progress import Progress
+from entrypoint.run.share import share_of
 from entrypoint.run.signals import LastWords, Stopper
 from entrypoint.run.source import find_media, ignored
 from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Settings
-from entrypoint.shard import Shard, partition
 from entrypoint.shards.previous import TakeOver
 from entrypoint.sources.listing import Listing
 from entrypoint.text import printable
@@ -61,9 +61,9 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     decisive = {"version": __version__, "weights": weights.sha256, "settings": settings.of_results()}
     previous = find_previous(settings, decisive)
-    shard, part = _shares(settings)
+    share = share_of(settings)
     source, listing = find_media(settings)
-    whole, listing = listing, listing.share(shard) if shard else listing
+    whole, listing = listing, listing.share(share.shard) if share.shard else listing
     deadline = Deadline(settings.time_budget, started, len(listing))
     devices = devices_for(settings)
     if not devices[0].on_gpu:
@@ -72,7 +72,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     loaded = load(weights, devices, settings, whole, deadline.has_time_for)
     identity = {
         **decisive,
-        "source": printable(os.path.abspath(source)),  # noqa: PTH100 - a glob is no path
+        "source": share.source(printable(os.path.abspath(source))),  # noqa: PTH100 - a glob is no path
         "engine": loaded.lanes[0].engine.name,
     }
     if previous:
@@ -81,12 +81,12 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         settings.project,
         settings.name,
         identity,
-        part=part.folder if part else None,
+        part=share.folder,
         exist_ok=settings.exist_ok,
         resume=settings.resume,
     )
     facts = _facts(settings, identity, weights, loaded, source, listing)
-    facts |= {"shard": asdict(shard) if shard else None, "part": asdict(part) if part else None}
+    facts |= {name: asdict(one) if one else None for name, one in (("shard", share.shard), ("part", share.part))}
     status = Status(folder, Counts(len(listing)), facts)
     try:
         status.write("running", None, "under way")
@@ -108,28 +108,15 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             count_reusable(results, listing, status.counts, is_done)
         if previous:
             taking = TakeOver(previous, folder, results, loaded.names)
-            take_over(taking, listing, is_done, deadline, status, is_among(whole.files, shard))
+            take_over(taking, listing, is_done, deadline, status, is_among(whole.files, share.shard))
         rate = WritingRate(folder.scratch, deadline)
-        return _process(settings, pipeline, results, listing, folder, status, rate, is_done)
+        nothing = share.nothing(len(whole))
+        return _process(settings, pipeline, results, listing, folder, status, rate, is_done, nothing)
     except Exception as error:
         _leave_word(status, error)
         raise
     finally:
         folder.close()
-
-
-def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
-    """The share of the media to look at, and the one whose folder the results go to; None for the whole."""
-    here = partition(os.environ)
-    shard = here if settings.shard == "auto" else settings.shard
-    if here and not settings.shard:
-        LOG.warning(
-            "this is execution %d of %d, and each looks at all it sees: where they see the same, --shard auto shares "
-            "the work out",
-            here.index,
-            here.count,
-        )
-    return shard, shard or here
 
 
 def _process(
@@ -141,6 +128,7 @@ def _process(
     status: Status,
     rate: WritingRate,
     is_done: bytearray,
+    nothing: str,
 ) -> int:
     counts = status.counts
     progress = Progress(len(listing), counts.reused + counts.taken_over)
@@ -161,7 +149,7 @@ def _process(
     left = is_done.count(0)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
-    message = verdict(counts)
+    message = verdict(counts) if counts.total else nothing
     if left:
         message = (
             f"Out of time: --time-budget {settings.time_budget:g} ended with {left} of {counts.total} not done, "
@@ -177,7 +165,8 @@ def _warn_of_loss(project: Path) -> None:
     if is_lost_with_the_container(project):
         LOG.warning(
             'results in %s are lost with the container, for nothing is mounted there: add `-v "$PWD/outputs:/outputs"` '
-            "to docker run, `-o outputs:/outputs -p ipfs` to bacalhau docker run",
+            "to docker run, `-o outputs:/outputs` and a publisher (`-p local`, `-p s3managed`, or `-p ipfs` where the "
+            "nodes have IPFS) to bacalhau docker run",
             project,
         )
 

@@ -143,7 +143,7 @@ class TakeOver:
     def _take(self, part: Part, medium: Medium, state: InputState | None, entry: Entry) -> Record | None:
         """Give a medium the record of an entry; None where its results cannot be had. Raises OutputError."""
         record, index = replace(entry.record, file=medium.file), medium.index
-        places = self._results.frame_places(entry.record, medium.file)
+        places = self._results.frame_places(entry, medium.file)
         self._results.begin(index)
         try:
             for path in entry.files:

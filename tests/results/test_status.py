@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,9 @@ def test_a_status_of_a_run_under_way_is_renewed_and_never_takes_back_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(status.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     folder = claim(tmp_path, "exp", {})
-    facts = {"identity": {}, "settings": {}, "weights": None, "device": "", "engine": "", "source": ""}
+    facts: dict[str, Any] = {"identity": {}, "settings": {}, "weights": None, "device": "", "engine": "", "source": ""}
     written = status.Status(folder, status.Counts(9), facts | {"shard": None, "part": None, "ignored": {}})
 
     def done() -> tuple[str, int]:
