@@ -95,8 +95,9 @@ class Job:
 
     @property
     def max_failures(self) -> int:
+        """How many inputs may fail; runs that stand side by side may have as many each."""
         allowed = self.settings.get("max_failures", 0)
-        return allowed if isinstance(allowed, int) else 0
+        return allowed * max(1, len(self.runs)) if isinstance(allowed, int) else 0
 
     @property
     def coverage(self) -> dict[str, Any]:
