@@ -1,5 +1,6 @@
 """A run goes on where others stopped: what they have finished is taken over, known by its content, and nothing else."""
 
+import hashlib
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended
 from tests.run.test_resume import journal, status
 from tests.shards.test_merge import images, tree
+from tests.videos import make_video, shapes
 
 Run = Callable[..., Ended]
 DETECT = ("--demo", "--save-txt", "--save-crop", "--save-csv", "--engine", "onnx")
@@ -299,3 +301,33 @@ def test_how_to_go_on_is_said_for_where_the_run_is(
     ended = yolo_bac(*DETECT, "--source", source, "--project", tmp_path / "out", "--time-budget", "0.1")
     assert ended.code == 5
     assert words in ended.stdout.splitlines()[0]
+
+
+def test_a_video_is_taken_over_whole_under_another_name_also_out_of_an_archive(yolo_bac: Run, tmp_path: Path) -> None:
+    source, before = tmp_path / "in", tmp_path / "before"
+    source.mkdir()
+    video = make_video(source / "a.mp4", [shapes(number)[0] for number in range(8)])
+    sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
+    common = (*DETECT, "--save-frames", "--source", source)
+    assert yolo_bac(*common, "--project", before).code == 0
+    assert [line["sha256"] for line in journal(before / "exp")] == [sha256]
+    with tarfile.open(tmp_path / "before.tar.gz", "w:gz") as archive:
+        archive.add(before / "exp", "exp")
+    video.rename(source / "b.mp4")
+    yolo_bac(*common, "--project", tmp_path / "whole")
+    for previous in (before, tmp_path / "before.tar.gz"):
+        after = tmp_path / f"after-{previous.name}"
+        assert yolo_bac(*common, "--project", after, "--previous", previous).code == 0
+        assert counts(after / "exp") == (1, 0, 0)
+        assert_equal(after / "exp", tmp_path / "whole" / "exp")
+
+
+def test_a_video_whose_frame_records_are_damaged_is_looked_at_again(yolo_bac: Run, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(4)])
+    yolo_bac(*DETECT, "--source", video, "--project", tmp_path / "before")
+    frames = next((tmp_path / "before" / "exp" / "video-frames").glob("*.jsonl"))
+    whole = frames.read_bytes()
+    frames.write_bytes(whole[: len(whole) // 2])
+    ended = yolo_bac(*DETECT, "--source", video, "--project", tmp_path / "after", "--previous", tmp_path / "before")
+    assert ended.code == 0 and counts(tmp_path / "after" / "exp") == (0, 1, 0)
+    assert (tmp_path / "after" / "exp" / "video-frames" / frames.name).read_bytes() == whole
