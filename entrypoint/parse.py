@@ -75,9 +75,11 @@ def words(text: str) -> tuple[str, ...]:
     return found
 
 
-def shard(text: str) -> Shard | Literal["auto"]:
-    """One share of several, `I/N`, or `auto`."""
-    return "auto" if text == "auto" else Shard.parse(text)
+def shard(text: str) -> Shard | Literal["auto", "none"]:
+    """One share of several, `I/N`, or `auto`, or `none`."""
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else "none"
+    return Shard.parse(text)
 
 
 def folder(text: str) -> Path:

@@ -22,6 +22,7 @@ from entrypoint.shard import Shard
 INPUTS = Path("/inputs")
 DATASETS = Path("/datasets")
 OUTPUTS = Path("/outputs")
+PREVIOUS = Path("/previous")
 BAKED_WEIGHTS = Path("/opt/yolo-bac/weights")
 
 Engine = Literal["auto", "torch", "onnx"]
@@ -264,13 +265,23 @@ class Settings:
         True,
         help="Continue an unfinished run with the same weights, source and settings, instead of starting a new one.",
     )
-    shard: Shard | Literal["auto"] | None = option(
+    previous: Path | None = option(
+        None,
+        parse=parse.folder,
+        metavar="PATH",
+        default_text="/previous, if something is mounted there",
+        help="Results of earlier runs: a run, its parts, a folder above them, or their .tar.gz archives. An image that "
+        "is there, by its content, is taken over with its results instead of being looked at again. The weights and "
+        "the settings that decide results must be the same.",
+    )
+    shard: Shard | Literal["auto", "none"] | None = option(
         None,
         parse=parse.shard,
-        metavar="auto|I/N",
+        metavar="auto|none|I/N",
         default_text="the whole source",
         help="Look at share I of N only, from 0/N to N-1/N, and write to part-I-of-N in this run's folder; `auto` "
-        "takes the numbers that Bacalhau or AWS Batch gave this execution. `merge` makes one run of the parts.",
+        "takes the numbers that Bacalhau or AWS Batch gave this execution; `none` says that each execution sees "
+        "other data. `merge` makes one run of the parts.",
     )
     max_failures: int = option(
         0,
@@ -321,6 +332,12 @@ class CommandSettings:
         commands=(EVALUATE, COMPARE),
         default_text="the run's own for evaluate, none for compare",
         help="The folder that evaluation.json and evaluation.html, or comparison.json, are written to.",
+    )
+    side_by_side: bool = option(
+        False,
+        commands=(MERGE,),
+        help="Put runs of different sources beside each other, as an ops job leaves them: each input is named by its "
+        "run, and then by its own name.",
     )
     log_format: LogFormat = option(
         "text",

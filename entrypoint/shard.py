@@ -14,6 +14,8 @@ _PLATFORMS = (
     ("AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE"),
 )
 _NUMBER = re.compile("[0-9]{1,6}")
+_OWN_DATA = ("ops", "daemon")
+_EXECUTION = re.compile("[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,16 @@ def partition(environment: Mapping[str, str]) -> Shard | None:
                 f"{index_name}={index} and {count_name}={count}: {error}; unset them, or say --shard I/N"
             ) from error
     return None
+
+
+def own_execution(environment: Mapping[str, str]) -> str | None:
+    """The id of this execution where each has data of its own, as in Bacalhau's ops and daemon jobs; else None.
+
+    Raises UsageError when it is no name of a folder.
+    """
+    execution = environment.get("BACALHAU_EXECUTION_ID", "")
+    if environment.get("BACALHAU_JOB_TYPE") not in _OWN_DATA or not execution:
+        return None
+    if not _EXECUTION.fullmatch(execution):
+        raise UsageError(f"BACALHAU_EXECUTION_ID={execution!r} is not the id of an execution; unset it")
+    return execution

@@ -23,6 +23,7 @@ _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
 _MOST_CLASSES, _ANY = 1 << 20, 1 << 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 _NUMBERS = {int, float}
 _DETECTIONS_A_PIECE = 1000
@@ -193,6 +194,7 @@ class Record:
     frame, and detections by falling confidence (of a video: by frame); one that failed has the failure alone. A video
     of which a part could be read has both: what was found, and what is wrong. The detections of a video may be too many
     to be held: they are read from where they lie whenever they are asked for.
+    `sha256` is that of the bytes that were read, in hexadecimal; None where none could be.
     """
 
     file: str
@@ -200,12 +202,13 @@ class Record:
     height: int | None
     detections: Collection[Detection] | None
     failure: Failure | None = None
+    sha256: str | None = None
     video: VideoFacts | None = None
 
     @classmethod
-    def failed(cls, file: str, failure: Failure) -> Self:
+    def failed(cls, file: str, failure: Failure, sha256: str | None = None) -> Self:
         """Of an input that could not be looked at."""
-        return cls(file, None, None, None, failure)
+        return cls(file, None, None, None, failure, sha256)
 
     def to_json(self) -> dict[str, Any]:
         """As all JSON outputs hold it."""
@@ -234,6 +237,7 @@ class Record:
             "height": self.height,
             "detections": detections,
             "failure": None if self.failure is None else str(self.failure),
+            "sha256": self.sha256,
         }
         return plain if self.video is None else plain | asdict(self.video)
 
@@ -241,17 +245,18 @@ class Record:
     def from_json(cls, value: object) -> Self:
         """The record in a decoded JSON value, each part of it checked. Raises ValueError that says what is wrong."""
         plain = checked_object(value, "record")
-        file = checked_name(plain.get("file"))
+        file, sha256 = checked_name(plain.get("file")), _checked_sha256(plain.get("sha256"))
         found, video = plain.get("detections"), VideoFacts.from_json(plain)
         failure = None if plain.get("failure") is None else Failure.parse(plain["failure"])
         if failure and found is None:
-            return cls(file, None, None, None, failure, video)
+            return cls(file, None, None, None, failure, sha256, video)
         if failure and not video:
             raise ValueError("a record with a failure has detections")
         width, height = (checked_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
         if not isinstance(found, list):
             raise ValueError(f"detections are {shown(found)}, expected a list")
-        return cls(file, width, height, tuple(Detection.from_json(one, width, height) for one in found), failure, video)
+        detections = tuple(Detection.from_json(one, width, height) for one in found)
+        return cls(file, width, height, detections, failure, sha256, video)
 
 
 def _not_a_detection(
@@ -266,6 +271,12 @@ def _not_a_detection(
     if not 0 <= checked_number(confidence, "confidence") <= 1:
         return ValueError(f"confidence {confidence} is not from 0 to 1")
     return ValueError(f"box {x1}, {y1}, {x2}, {y2} is not inside an image of {width} × {height}")
+
+
+def _checked_sha256(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and _SHA256.fullmatch(value)):
+        return value
+    raise ValueError(f"sha256 {shown(value)} is not of 64 hexadecimal digits")
 
 
 def checked_name(file: object) -> str:

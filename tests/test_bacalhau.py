@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +156,8 @@ def test_equal_paths_of_two_executions_cannot_be_merged(node: Node, tmp_path: Pa
     archives = [node.run(shell(f"echo {n} > /outputs/same")).published for n in range(2)]
     with pytest.raises(SamePathError, match="outputs/same"):
         job_get(filter(None, archives), tmp_path / "merged")
-    job_get_raw(filter(None, archives), tmp_path / "raw")
-    assert sorted(path.read_text() for path in tmp_path.glob("raw/*/outputs/same")) == ["0\n", "1\n"]
+    job_get_raw(filter(None, archives), tmp_path)
+    assert len(list(tmp_path.glob("raw/127.0.0.1_e-*.tar.gz"))) == 2
 
 
 def test_the_first_bytes_of_a_stream_are_kept(node: Node) -> None:
@@ -369,10 +370,10 @@ def archives(executions: Iterable[Execution]) -> list[Path]:
     return found
 
 
-def merge(node: Node, results: Source | Path) -> Execution:
+def merge(node: Node, results: Source | Path, *options: str) -> Execution:
     """Merge downloaded results, as one more job."""
     source = local(results) if isinstance(results, Path) else results
-    return node.run(Job(arguments=("merge", "/inputs"), inputs={"/inputs": source}))
+    return node.run(Job(arguments=("merge", *options, "/inputs"), inputs={"/inputs": source}))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
@@ -478,10 +479,32 @@ def test_executions_that_do_not_share_do_not_collide(
         assert_same(content(run), whole)
 
 
-def test_an_ops_job_is_not_sharded(node: Node, shared: Shared, whole: Mapping[str, bytes]) -> None:
-    execution = node.run(shared("--shard", "auto", count=2, type="ops"), 1)
-    assert execution.code == 0, execution.stderr
-    assert_same(content(execution.outputs / "exp"), whole)
+def test_executions_of_an_ops_job_have_folders_of_their_own(
+    node: Node, shared: Shared, whole: Mapping[str, bytes], tmp_path: Path
+) -> None:
+    both = [node.run(shared("--shard", "auto", count=2, type="ops"), index) for index in range(2)]
+    job_get(archives(both), tmp_path)
+    for execution in both:
+        assert execution.code == 0, execution.stderr
+        (run,) = (execution.outputs / "exp").iterdir()
+        assert run.name.startswith("e-")
+        assert_same(content(run), whole)
+    merged = merge(node, tmp_path, "--side-by-side")
+    assert merged.code == 0, merged.stderr
+    assert len(records(merged.outputs / "merged")) == 2 * len(records(run))
+
+
+def test_a_job_goes_on_from_what_another_one_published(
+    node: Node, shared: Shared, whole: Mapping[str, bytes], tmp_path: Path
+) -> None:
+    first = node.run(shared("--shard", "0/2"))
+    job_get_raw(archives([first]), tmp_path)
+    job = shared()
+    again = node.run(replace(job, inputs={**job.inputs, "/previous": local(tmp_path / "raw")}))
+    assert again.code == 0, again.stderr
+    found = status(again.outputs / "exp")["counts"]
+    assert found["taken_over"] == status(first.outputs / "exp" / "part-0-of-2")["counts"]["done"] > 0
+    assert_same(content(again.outputs / "exp"), whole)
 
 
 def test_partitions_of_s3_need_no_sharding(

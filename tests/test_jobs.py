@@ -75,6 +75,7 @@ PUBLISHER = {
     "oneOf": [
         spec("ipfs"),
         spec("local"),
+        spec("s3managed"),
         spec("s3", {"Bucket": TEXT, "Key": TEXT}, {"Region": TEXT, "Endpoint": TEXT}),
     ]
 }
@@ -112,19 +113,21 @@ TASK = exactly(
     },
 )
 # No Name: since v1.8 a second job of the same name is refused, or replaces the first one.
-SCHEMA = exactly(
-    {
-        "Type": {"const": "batch"},
-        "Count": {"type": "integer", "minimum": 1},
-        "Tasks": {"type": "array", "items": TASK, "minItems": 1, "maxItems": 1},
-    },
-    {
-        "Constraints": {
-            "type": "array",
-            "items": exactly({"Key": TEXT, "Operator": TEXT}, {"Values": WORDS}),
-        },
-    },
-)
+TASKS = {"Tasks": {"type": "array", "items": TASK, "minItems": 1, "maxItems": 1}}
+CONSTRAINTS = {
+    "Constraints": {
+        "type": "array",
+        "items": exactly({"Key": TEXT, "Operator": TEXT}, {"Values": WORDS}),
+        "minItems": 1,
+    }
+}
+SCHEMA = {
+    "oneOf": [
+        exactly({"Type": {"const": "batch"}, "Count": {"type": "integer", "minimum": 1}, **TASKS}, CONSTRAINTS),
+        # On every node that fits, so one without constraints runs on nodes that have nothing to look at.
+        exactly({"Type": {"const": "ops"}, **CONSTRAINTS, **TASKS}),
+    ]
+}
 
 RUN_FLAGS = {"wait": False, "wait-timeout-secs": True, "id-only": False, "node-details": False, "follow": False}
 RUN_FLAGS |= {"dry-run": False}
@@ -217,11 +220,13 @@ def check(job: Job) -> None:
     if "--time-budget" in words:
         assert float(words[words.index("--time-budget") + 1]) < times["ExecutionTimeout"]
     split = any("Partition" in entry["Source"].get("Params", {}) for entry in inputs)
-    shared = "--shard" in words or "YOLO_BAC_SHARD" in task.get("Env", {})
-    assert (job["Count"] > 1) == (split or shared), (
+    said_split = words[:2] == ["--shard", "none"]
+    shared = ("--shard" in words and not said_split) or "YOLO_BAC_SHARD" in task.get("Env", {})
+    assert (job.get("Count", 1) > 1) == (split or shared), (
         "several executions, and no one shares the work out; or for one alone"
     )
     assert not (split and shared), "shared out twice"
+    assert split == said_split, "each execution warns that nobody shares the work out"
     publisher = task["Publisher"]
     if publisher["Type"] == "s3":
         assert "{executionID}" in publisher["Params"]["Key"], "executions overwrite each other"
@@ -295,9 +300,11 @@ def job_of(line: Parsed) -> Job:
     assert not more, "words for the program go after --"
     parameters = {"Parameters": line.words} if line.words else {}
     inputs = [_input(value) for value in line.all("input")]
+    kind = line.one("type", "batch")
     return {
-        "Type": "batch",
-        "Count": int(line.one("count", "1") or 1),
+        "Type": kind,
+        **({"Count": int(line.one("count", "1") or 1)} if kind == "batch" else {}),
+        **({"Constraints": [_constraint(value) for value in line.all("constraints")]} if kind == "ops" else {}),
         "Tasks": [
             {
                 "Engine": {"Type": "docker", "Params": {"Image": image, **parameters}},
@@ -315,6 +322,11 @@ def job_of(line: Parsed) -> Job:
             }
         ],
     }
+
+
+def _constraint(value: str) -> dict[str, Any]:
+    key, operator, label = value.partition("=")
+    return {"Key": key, "Operator": operator, "Values": [label]}
 
 
 def _input(value: str) -> dict[str, Any]:
@@ -354,7 +366,7 @@ def as_flags_can_say(job: Job) -> Job:
     del task["Name"], task["Timeouts"]["TotalTimeout"]
     for entry in task.get("InputSources", []):
         if entry["Source"]["Params"].pop("Partition", None):
-            task["Engine"]["Params"]["Parameters"][:0] = ["--shard", "auto"]
+            task["Engine"]["Params"]["Parameters"][:2] = ["--shard", "auto"]
     return job
 
 
@@ -363,7 +375,7 @@ def test_the_schema_is_one() -> None:
 
 
 def test_there_is_a_file_for_every_case() -> None:
-    assert list(load_jobs()) == ["cpu", "ipfs", "local", "s3", "sample", "shards"]
+    assert list(load_jobs()) == ["cpu", "edge", "ipfs", "local", "s3", "sample", "shards"]
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
@@ -495,7 +507,7 @@ def test_docker_lines_run_this_version_with_options_it_has(document: Path) -> No
             image, colon, tag = word.partition(":")
             if image == IMAGE and colon:
                 assert_tag(tag)
-                if words[0] == "docker":
+                if words[:2] == ["docker", "run"]:
                     assert_words(words[number + 1 :])
             if word.endswith("bin/yolo-bac"):
                 assert_words(words[number + 1 :])

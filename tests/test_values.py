@@ -24,7 +24,7 @@ def detections() -> st.SearchStrategy[Detection]:
 
 @given(st.lists(detections(), max_size=4))
 def test_a_record_comes_back_from_its_json(found: list[Detection]) -> None:
-    record = Record("a/b ü.jpg", WIDTH, HEIGHT, tuple(found))
+    record = Record("a/b ü.jpg", WIDTH, HEIGHT, tuple(found), sha256="0f" * 32)
     assert Record.from_json(json.loads(compact(record.to_json()))) == record
 
 
@@ -60,6 +60,8 @@ DAMAGED: list[tuple[str, Any]] = [
     ("kind: detail", RECORD | {"detections": None, "failure": "what"}),
     ("kind: detail", RECORD | {"detections": None, "failure": 5}),
     ("has detections", RECORD | {"failure": "damaged: it"}),
+    ("64 hexadecimal digits", RECORD | {"sha256": "0F" * 32}),
+    ("64 hexadecimal digits", RECORD | {"sha256": 5}),
     ("box is None", RECORD | {"detections": [{key: DETECTION[key] for key in ("name", "class", "confidence")}]}),
     ("finite", RECORD | {"detections": [DETECTION | {"confidence": float("nan")}]}),
     ("from 0 to 1", RECORD | {"detections": [DETECTION | {"confidence": 1.5}]}),

@@ -24,14 +24,14 @@ def merge_command(options: Iterable[Option]) -> click.Command:
     )
 
 
-def _merge(folders: tuple[Path, ...], project: Path, name: str, **_: LogFormat) -> int:
+def _merge(folders: tuple[Path, ...], project: Path, name: str, *, side_by_side: bool, **_: LogFormat) -> int:
     """Make one run of the parts of a job.
 
-    Finds every part below the DIRs, however nested, and writes their records, images and labels as the run without
-    shards would have. Parts may be there twice. The exit code is 5 when some are missing or unfinished, 4 when they are
-    of different jobs.
+    Finds every part below the DIRs, however nested, also in .tar.gz archives of results, and writes their records,
+    images and labels as the run without shards would have. Parts may be there twice. The exit code is 5 when some are
+    missing or unfinished, 4 when they are of different jobs.
     """
     with signals.stoppable():
         from entrypoint.shards.merge import merge
 
-        return merge(folders, project, name)
+        return merge(folders, project, name, side_by_side=side_by_side)

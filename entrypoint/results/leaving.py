@@ -30,11 +30,15 @@ class Leaving:
         descriptor = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fchmod(descriptor, 0o644)
-            with self._of_this_input():
-                self._folder.adopt(self.file, descriptor, self.place(path))
+            self.take_over(descriptor, path)
             os.unlink(made)  # noqa: PTH108 - a path of the system's, as the folder gives it
         finally:
             os.close(descriptor)
+
+    def take_over(self, descriptor: int, path: str) -> None:
+        """Make an open file, of another run or of the scratch folder, a result."""
+        with self._of_this_input():
+            self._folder.adopt(self.file, descriptor, self.place(path))
 
     def place(self, path: str) -> str:
         """Where a result of that path really is."""

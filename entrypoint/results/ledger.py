@@ -17,6 +17,7 @@ SCRATCH, DOOMED = ".partial", ".partial.removed"
 """A run's folder for what is no result, and its name when the run ends and it is about to go."""
 BEGUN = "begun"
 _MOST_LINES = 10_000
+_DATABASES = ("merge.sqlite", "previous.sqlite")
 
 Begun = tuple[str, str]
 """An input, and the path of one of its results; the input is empty for what belongs to the run as a whole."""
@@ -141,4 +142,4 @@ def empty_scratch(run: Path, but: str = "") -> None:
 
 
 def _is_scratch(name: str) -> bool:
-    return name.startswith((BEGUN, "merge.sqlite")) or (len(name) == 16 and not set(name) - set("0123456789abcdef"))
+    return name.startswith((BEGUN, *_DATABASES)) or (len(name) == 16 and not set(name) - set("0123456789abcdef"))

@@ -3,16 +3,16 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from entrypoint.log import LOG
-from entrypoint.results.formats import run_files, wanted, write_run
+from entrypoint.results.formats import places, wanted, write_run
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry, Journal
 from entrypoint.results.leaving import Leaving
-from entrypoint.results.paths import twin_path, twins
-from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
+from entrypoint.results.obstacles import look_for_obstacles
+from entrypoint.results.paths import twins
+from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
@@ -43,6 +43,7 @@ class Results:
             kind.expect(files)
         self._of_frames = [kind for kind in self._formats if isinstance(kind, FrameFormat)]
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]
+        self._of_content = [kind for kind in self._formats if not isinstance(kind, MediumFormat)]
         folder.formats = tuple(kind.name for kind in self._formats)
         self._twins = frozenset[str]() if folder.tells_case else twins(files)
         with output_errors(folder.path / JOURNAL):
@@ -52,7 +53,7 @@ class Results:
         with output_errors(folder.path):
             self._recover()
             if not folder.fresh:
-                self._look_for_obstacles()
+                look_for_obstacles(folder, self._formats, files, self._journal.has, self._twins)
 
     def index(self, file: str) -> int:
         """The place of an input in `files`. Raises KeyError for one that is not there."""
@@ -73,6 +74,10 @@ class Results:
 
     def begin(self, index: int) -> None:
         """An input is about to be looked at: nothing of an earlier attempt at it stays."""
+        self._forget_segments(self._files[index])
+        self._begin(index)
+
+    def _begin(self, index: int) -> None:
         file = self._files[index]
         self._folder.remove(self._folder.ledger.take(file))
         if self._journal.has(index):
@@ -86,7 +91,7 @@ class Results:
         """
         if shown.time is not None:
             return
-        leave = self._leave(shown.file)
+        leave = self.leave(shown.file)
         for kind in self._of_frames:
             kind.write(shown, leave)
 
@@ -99,7 +104,7 @@ class Results:
         file = record.file
         if record.detections is None:
             self._folder.remove(self._folder.ledger.take(file))
-        line, leave = b"" if record.video else compact(record.to_json()), self._leave(file)
+        line, leave = b"" if record.video else compact(record.to_json()), self.leave(file)
         for kind in self._of_media:
             try:
                 kind.write(record, line, leave)
@@ -111,16 +116,23 @@ class Results:
             self._journal.append(index, Entry(record, state, (*kept, *left)).to_line(line))
         self._journal.sync()
 
+    def places_of(self, earlier: Entry, file: str) -> dict[str, str]:
+        """Where this run leaves what another one has left of an input, once that is called `file`.
+
+        By those of the entry's paths that it may have. What is made of the record alone is made anew, by `finish`.
+        """
+        return places(self._of_content, earlier.record, earlier.files, file)
+
     def begin_video(self, index: int, state: InputState | None) -> "VideoResults":
         """A video is about to be looked at, behind the segments of it that an earlier attempt has left whole."""
         from entrypoint.results.videoresults import VideoResults  # with it the libraries that runs of stills do without
 
         file = self._files[index]
         segments = [] if self._journal.has(index) else self._segments(file, state)
-        self.begin(index)
         if not segments:
             self._forget_segments(file)
-        leave = self._leave(file)
+        self._begin(index)
+        leave = self.leave(file)
 
         def ended(segment: Segment) -> Segment:
             with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
@@ -157,7 +169,7 @@ class Results:
             if found := record or (entry and entry.record):
                 yield found
 
-    def _leave(self, file: str) -> Leaving:
+    def leave(self, file: str) -> Leaving:
         """What writes results of `file`, under other names where the file system would take them for another's."""
         return Leaving(self._folder, file, is_twin=file in self._twins, is_own=self._is_own)
 
@@ -225,19 +237,6 @@ class Results:
         self._folder.remove(files)
         with output_errors(self._folder.path / JOURNAL):
             self._journal.take_back(file)
-
-    def _look_for_obstacles(self) -> None:
-        """Raises InTheWayError for the first thing that stands where a result of an input without a record belongs."""
-        for kind in self._formats:
-            for name in run_files(kind):
-                if name not in self._folder.left and self._folder.tree.exists(name):
-                    raise InTheWayError(self._folder.path, name)
-        kinds = [kind for kind in (*self._of_frames, *self._of_media) if self._folder.tree.exists(kind.folder)]
-        for index, file in enumerate(self._files if kinds else ()):
-            for kind in kinds if not self._journal.has(index) else ():
-                for path in islice(kind.places(Record(file, 1, 1, ())), 1):
-                    if obstacle := self._folder.tree.obstacle(twin_path(path) if file in self._twins else path):
-                        raise InTheWayError(self._folder.path, obstacle)
 
 
 def open_journal(folder: RunFolder, files: Sequence[str]) -> Journal:

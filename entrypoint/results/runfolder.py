@@ -229,5 +229,5 @@ def output_errors(path: Path) -> Iterator[None]:
             ) from error
         raise OutputError(
             f"cannot write {path}: {error.strerror}; expected a writable output folder: mount one at /outputs "
-            '(`-v "$PWD/outputs:/outputs"`, on Bacalhau `-o outputs:/outputs -p ipfs`) or choose one with --project'
+            '(`-v "$PWD/outputs:/outputs"`, on Bacalhau `-o outputs:/outputs -p local`) or choose one with --project'
         ) from error

@@ -14,10 +14,10 @@ from entrypoint.results.paths import parts_of
 
 STATUS = "status.json"
 _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")
-_COUNTS = ("total", "done", "reused", "failed", "not_done", "detections")
+_COUNTS = ("total", "done", "reused", "taken_over", "new", "gone", "failed", "not_done", "detections")
 _MANY = 1 << 53
 _MOST_SHARDS = 1_000_000
-_OPTIONAL = ("merged", "completed", "throughput")
+_OPTIONAL = ("merged", "runs", "completed", "throughput")
 
 State = Literal["claimed", "running", "finished", "stopped", "failed"]
 _STATES: tuple[State, ...] = get_args(State)
@@ -44,6 +44,7 @@ class RunStatus:
     shard: dict[str, int] | None = None
     part: dict[str, int] | None = None
     merged: dict[str, Any] | None = None
+    runs: list[dict[str, Any]] | None = None
     ignored: dict[str, int] = field(default_factory=dict)
     formats: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
@@ -182,6 +183,20 @@ def _throughput(value: object, what: str) -> dict[str, Any] | None:
     }
 
 
+def _runs(value: object, what: str) -> list[dict[str, Any]] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f"{what} is no list")
+    return [_run(checked_object(item, what), what) for item in value]
+
+
+def _run(plain: dict[str, Any], what: str) -> dict[str, Any]:
+    texts = {name: checked_text(plain.get(name), f"{what} {name}") for name in ("name", "source", "state", "message")}
+    code, counts = _code(plain.get("exit_code"), f"{what} exit_code"), _counts(plain.get("counts"), f"{what} counts")
+    return {**texts, "exit_code": code, "counts": counts}
+
+
 def _code(value: object, what: str) -> int | None:
     return None if value is None else checked_whole(value, what, 0, 255)
 
@@ -209,6 +224,7 @@ _CHECKS: dict[str, Any] = {
     "shard": _share,
     "part": _share,
     "merged": _merged,
+    "runs": _runs,
     "ignored": _whole_map,
     "ended": _moment,
     "seconds": checked_number,

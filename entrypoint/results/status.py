@@ -1,5 +1,6 @@
 """What is said of a run while it goes on: counts, and status.json kept true from its start to its end."""
 
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,15 +13,23 @@ from entrypoint.results.timings import Timings
 from entrypoint.values import Record
 
 _SHOWN_FAILURES = 100
+_SECONDS = 8.0  # between two moments at which a running job says how far it is
 
 
 @dataclass(slots=True)
 class Counts:
-    """`total` inputs, of which `done` have detections (`reused` of them from before a restart), `failed` none."""
+    """`total` inputs, of which `done` have detections, `failed` none.
+
+    Of those done, `reused` are from before a restart, and `taken_over` from another run. Where there is such a run,
+    `new` counts the inputs that were not to be had from it, and `gone` those of its inputs that are no longer there.
+    """
 
     total: int
     done: int = 0
     reused: int = 0
+    taken_over: int = 0
+    new: int = 0
+    gone: int = 0
     detections: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     failed_files: list[str] = field(default_factory=list)
@@ -29,7 +38,7 @@ class Counts:
     def failed(self) -> int:
         return self.failures.total()
 
-    def add(self, record: Record, *, reused: bool = False) -> None:
+    def add(self, record: Record, *, reused: bool = False, taken_over: bool = False) -> None:
         """Count an input by its record."""
         if record.failure is not None:
             self.failures[record.failure.kind] += 1
@@ -38,6 +47,7 @@ class Counts:
             return
         self.done += 1
         self.reused += reused
+        self.taken_over += taken_over
         self.detections += len(record.detections or ())
 
     def to_json(self) -> dict[str, int]:
@@ -46,6 +56,9 @@ class Counts:
             "total": self.total,
             "done": self.done,
             "reused": self.reused,
+            "taken_over": self.taken_over,
+            "new": self.new,
+            "gone": self.gone,
             "failed": self.failed,
             "not_done": self.total - self.done - self.failed,
             "detections": self.detections,
@@ -61,6 +74,7 @@ class Status:
         self.timings, self.throughput = Timings(), Throughput()
         self._completed: str | None = None
         self._started, self._clock = now(), time.monotonic()
+        self._lock, self._written, self._ended = threading.Lock(), time.monotonic(), False
 
     @property
     def seconds(self) -> float:
@@ -72,8 +86,21 @@ class Status:
         self._completed = now()
         return self._described(state, exit_code, message)
 
+    def refresh(self) -> None:
+        """Let status.json have the counts of now, unless it has those of a moment ago. Raises OutputError."""
+        if time.monotonic() - self._written >= _SECONDS:
+            with self._lock:
+                if not self._ended:
+                    self._write("running", None, "under way")
+
     def write(self, state: State, exit_code: int | None, message: str) -> None:
         """Make status.json say so. Raises OutputError."""
+        with self._lock:
+            self._ended = state != "running"
+            self._write(state, exit_code, message)
+
+    def _write(self, state: State, exit_code: int | None, message: str) -> None:
+        self._written = time.monotonic()
         self._folder.write_status(self._described(state, exit_code, message))
 
     def _described(self, state: State, exit_code: int | None, message: str) -> RunStatus:

@@ -30,6 +30,8 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
     lines = [first or verdict(counts), f"Results: {path}"]
     if counts.reused:
         lines.append(f"Continued: {counts.reused} were done before.")
+    if counts.taken_over or counts.new or counts.gone:
+        lines.append(f"From earlier runs: {counts.taken_over} taken over, {counts.new} new, {counts.gone} gone.")
     if counts.failed:
         lines += [f"  {shown(line)[:_MAX_LINE]}" for line in counts.failed_files[:_SHOWN_FAILURES]]
         if counts.failed > _SHOWN_FAILURES:
@@ -37,7 +39,7 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
         if counts.failures[OUT_OF_MEMORY]:
             lines.append(f"Out of memory: {ADVICE}.")
         lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
-    looked = counts.done + counts.failed - counts.reused
+    looked = counts.done + counts.failed - counts.reused - counts.taken_over
     lines.append(f"Time: {seconds:.1f} s{f', {looked / seconds:.1f} images a second' if looked and seconds else ''}.")
     return "\n".join(map(shown, lines)).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
 

@@ -107,7 +107,7 @@ class VideoResults:
         count = sum(whole.detections for whole in self._segments) + (segment.detections if segment else 0)
         place, opener = self._leave.place(path), self._folder.tree.open
         found = StoredDetections(place, count, first.width, first.height, opener)
-        return Record(self._leave.file, first.width, first.height, found, failure, facts)
+        return Record(self._leave.file, first.width, first.height, found, failure, video=facts)
 
     def settle(self) -> None:
         """The record is written down: what only an unfinished video needs goes."""

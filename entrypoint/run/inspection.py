@@ -122,11 +122,12 @@ class Inspection:
         return self._finish(self._record())
 
     def _record(self) -> Record:
-        file = self.medium.file
+        file, sha256 = self.medium.file, self.medium.sha256
         if failure := self._failure or (None if self._width else _NO_FRAME):
-            return Record.failed(file, failure)
+            return Record.failed(file, failure, sha256)
         found = sorted(self._found, key=lambda pair: pair[0])
-        return Record(file, self._width, self._height, tuple(one for _, named in found for one in named))
+        detections = tuple(one for _, named in found for one in named)
+        return Record(file, self._width, self._height, detections, sha256=sha256)
 
     def _finish(self, record: Record) -> Record | None:
         """Write the record, and give what was written; None when the medium is to be tried alone."""
@@ -134,9 +135,9 @@ class Inspection:
             try:
                 self._results.finish(self.medium.index, record, self._state)
             except ResultError as error:
-                record = Record.failed(record.file, error.failure)
+                record = Record.failed(record.file, error.failure, record.sha256)
             except OUT_OF_MEMORY_ERRORS as error:
-                record = Record.failed(record.file, if_out_of_memory(error, "write its record"))
+                record = Record.failed(record.file, if_out_of_memory(error, "write its record"), record.sha256)
             else:
                 return record
         if record.failure and record.failure.kind == OUT_OF_MEMORY and not self._alone:

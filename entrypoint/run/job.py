@@ -27,13 +27,22 @@ from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import State
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
+from entrypoint.run.continuing import (
+    count_reusable,
+    find_previous,
+    how_to_go_on,
+    is_among,
+    take_over,
+    warn_of_engines,
+)
 from entrypoint.run.deadline import Deadline, WritingRate
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.run.progress import Progress
+from entrypoint.run.share import share_of
 from entrypoint.run.signals import LastWords, Stopper
 from entrypoint.run.source import find_media, ignored
 from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Settings
-from entrypoint.shard import Shard, partition
+from entrypoint.shards.previous import TakeOver
 from entrypoint.sources.listing import Listing
 from entrypoint.text import printable
 from entrypoint.values import Failure, Record
@@ -54,9 +63,9 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
     for one in weights.members:
         LOG.info("of the ensemble: %s, sha256 %s", printable(one.path), one.sha256)
-    shard, part = _shares(settings)
+    share = share_of(settings)
     source, listing = find_media(settings)
-    whole, listing = listing, listing.share(shard) if shard else listing
+    whole, listing = listing, listing.share(share.shard) if share.shard else listing
     deadline = Deadline(settings.time_budget, started, len(listing))
     devices = devices_for(settings)
     if not devices[0].on_gpu:
@@ -64,23 +73,25 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     # By the whole source, so that every shard's images are looked at in the same way.
     loaded = load(weights, devices, settings, whole, deadline.has_time_for)
     settings = loaded.settings
+    decisive = {"version": __version__, "weights": weights.sha256, "settings": settings.of_results()}
+    previous = find_previous(settings, decisive)
     identity = {
-        "version": __version__,
-        "weights": weights.sha256,
-        "source": printable(os.path.abspath(source)),  # noqa: PTH100 - a glob is no path
-        "settings": settings.of_results(),
+        **decisive,
+        "source": share.source(printable(os.path.abspath(source))),  # noqa: PTH100 - a glob is no path
         "engine": loaded.lanes[0].engine.name,
     }
+    if previous:
+        warn_of_engines(previous, loaded.lanes[0].engine.name)
     folder = claim(
         settings.project,
         settings.name,
         identity,
-        part=part.folder if part else None,
+        part=share.folder,
         exist_ok=settings.exist_ok,
         resume=settings.resume,
     )
     facts = _facts(settings, identity, weights, loaded, source, listing)
-    facts |= {"shard": asdict(shard) if shard else None, "part": asdict(part) if part else None}
+    facts |= {name: asdict(one) if one else None for name, one in (("shard", share.shard), ("part", share.part))}
     status = Status(folder, Counts(len(listing)), facts)
     try:
         status.write("running", None, "under way")
@@ -98,26 +109,20 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
             deadline=deadline,
             timings=status.timings,
         )
-        return _process(settings, pipeline, results, listing, folder, status, WritingRate(folder.scratch, deadline))
+        is_done = bytearray(len(listing))
+        if folder.continued:
+            count_reusable(results, listing, status.counts, is_done)
+        if previous:
+            taking = TakeOver(previous, folder, results, loaded.names)
+            take_over(taking, listing, is_done, deadline, status, is_among(whole.files, share.shard))
+        rate = WritingRate(folder.scratch, deadline)
+        nothing = share.nothing(len(whole))
+        return _process(settings, pipeline, results, listing, folder, status, rate, is_done, nothing)
     except Exception as error:
         _leave_word(status, error)
         raise
     finally:
         folder.close()
-
-
-def _shares(settings: Settings) -> tuple[Shard | None, Shard | None]:
-    """The share of the media to look at, and the one whose folder the results go to; None for the whole."""
-    here = partition(os.environ)
-    shard = here if settings.shard == "auto" else settings.shard
-    if here and not settings.shard:
-        LOG.warning(
-            "this is execution %d of %d, and each looks at all it sees: where they see the same, --shard auto shares "
-            "the work out",
-            here.index,
-            here.count,
-        )
-    return shard, shard or here
 
 
 def _process(
@@ -128,12 +133,11 @@ def _process(
     folder: RunFolder,
     status: Status,
     rate: WritingRate,
+    is_done: bytearray,
+    nothing: str,
 ) -> int:
     counts = status.counts
-    is_done = bytearray(len(listing))
-    if folder.continued:
-        _count_reusable(results, listing, counts, is_done)
-    progress = Progress(len(listing), counts.reused)
+    progress = Progress(len(listing), counts.reused + counts.taken_over)
 
     def on_record(index: int, record: Record) -> None:
         is_done[index] = True
@@ -141,6 +145,7 @@ def _process(
         rate.add(record)
         status.throughput.step()
         progress.step(len(record.detections or ()))
+        status.refresh()
 
     def missing(index: int) -> Record | None:
         return None if is_done[index] else Record.failed(listing.files[index], _NOT_DONE)
@@ -150,11 +155,11 @@ def _process(
     left = is_done.count(0)
     failed = left or counts.failed > settings.max_failures
     exit_code = EXIT_MEDIA_FAILED if failed else EXIT_OK
-    message = verdict(counts)
+    message = verdict(counts) if counts.total else nothing
     if left:
         message = (
             f"Out of time: --time-budget {settings.time_budget:g} ended with {left} of {counts.total} not done, "
-            f"{counts.failed} failed, {counts.detections} detections in {counts.done}; the same command continues."
+            f"{counts.failed} failed, {counts.detections} detections in {counts.done}; {how_to_go_on()}."
         )
     state: State = "stopped" if left else "finished"
     results.write_run(status.complete(state, exit_code, message), missing)
@@ -163,20 +168,13 @@ def _process(
     return exit_code
 
 
-def _count_reusable(results: Results, listing: Listing, counts: Counts, is_done: bytearray) -> None:
-    """Mark the media that have detections from an earlier attempt; those that failed or changed are not among them."""
-    for medium in listing:
-        if record := results.reusable(medium.index, medium.state()):
-            counts.add(record, reused=True)
-            is_done[medium.index] = True
-
-
 def _warn_of_loss(project: Path) -> None:
     """Log where results vanish with the container: the first line of all."""
     if is_lost_with_the_container(project):
         LOG.warning(
             'results in %s are lost with the container, for nothing is mounted there: add `-v "$PWD/outputs:/outputs"` '
-            "to docker run, `-o outputs:/outputs -p ipfs` to bacalhau docker run",
+            "to docker run, `-o outputs:/outputs` and a publisher (`-p local`, `-p s3managed`, or `-p ipfs` where the "
+            "nodes have IPFS) to bacalhau docker run",
             project,
         )
 
@@ -202,7 +200,7 @@ def _announce(facts: dict[str, Any], listing: Listing, folder: RunFolder) -> Non
 def _last_words(status: Status, folder: RunFolder) -> LastWords:
     def speak(caught: signal.Signals) -> None:
         counts = status.counts
-        message = f"stopped by {caught.name}: {counts.done} of {counts.total} done; the same command continues"
+        message = f"stopped by {caught.name}: {counts.done} of {counts.total} done; {how_to_go_on()}"
         LOG.error("%s", message)
         status.write("stopped", EXIT_SIGNAL + caught, message)
         folder.clear()

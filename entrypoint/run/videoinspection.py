@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
@@ -69,15 +70,15 @@ class VideoInspection(Inspection):
 
     def _conclude(self) -> Record | None:
         with self._files:
-            record = self._record()
+            record = replace(self._record(), sha256=self._sha256())
             if self._left is None:
                 return self._finish(record)
             try:
                 return self._finish_video(self._left, record)
             except ResultError as error:
-                record = Record.failed(record.file, error.failure)
+                record = Record.failed(record.file, error.failure, record.sha256)
             except OUT_OF_MEMORY_ERRORS as error:
-                record = Record.failed(record.file, if_out_of_memory(error, "write its results"))
+                record = Record.failed(record.file, if_out_of_memory(error, "write its results"), record.sha256)
             return self._finish_video(self._left, record)
 
     def _record(self) -> Record:
@@ -95,6 +96,10 @@ class VideoInspection(Inspection):
         if self._reading.accepted:
             LOG.warning("%s: %s", file, self._reading.accepted)
         return record
+
+    def _sha256(self) -> str | None:
+        """Of all its bytes, once more from the first to the last, for they were not read in their order."""
+        return self._extent.sha256() if isinstance(self._extent, Extent) else None
 
     def _finish_video(self, left: "VideoResults", record: Record) -> Record | None:
         """Write the record and give it; None when the video is to be tried alone."""

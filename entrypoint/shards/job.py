@@ -1,5 +1,6 @@
 """What the parts of a job have in common, and how far they cover it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -9,6 +10,9 @@ from entrypoint.shards.parts import Part
 from entrypoint.text import printable
 
 _SHOWN = 10
+CONTENT = "what they have looked at"
+SOURCES = ("source", CONTENT)
+"""In what runs of different sources differ."""
 
 
 @dataclass(slots=True)
@@ -29,25 +33,40 @@ class Job:
     damage: str = ""
     damages: int = 0
     """How often something could not be read, a part or one of its lines or files; `damage` is the first."""
+    runs: tuple[str, ...] = ()
+    """The names of the runs, where these stand side by side instead of being parts of one."""
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Self:
         """Raises SourceError when the parts are of different jobs."""
         first = parts[0]
+        _require_equal(parts, tuple(first.decisive))
         ignored: dict[str, int] = {}
         for part in parts:
-            for what in first.decisive:
-                if part.decisive[what] != first.decisive[what]:
-                    raise SourceError(contradiction(first, part, what, _difference(what, first, part)))
             if part.count != first.count:
                 raise SourceError(contradiction(first, part, "number of parts", f"{first.count}, {part.count}"))
             for kind, number in part.status.ignored.items():
                 ignored[kind] = max(number, ignored.get(kind, 0))
+        return cls._made(parts, first.decisive, first.count, ignored)
+
+    @classmethod
+    def side_by_side(cls, runs: Sequence[Part], names: tuple[str, ...]) -> Self:
+        """Of runs of different sources, by name. Raises SourceError when other weights or settings made them."""
+        _require_equal(runs, ("version", "weights", "settings"))
+        ignored = sum((Counter(run.status.ignored) for run in runs), Counter[str]())
+        identity = {**runs[0].decisive, "source": _each(str(run.decisive["source"]) for run in runs)}
+        job = cls._made(runs, identity, len(runs), dict(ignored))
+        job.runs = names
+        return job
+
+    @classmethod
+    def _made(cls, parts: Sequence[Part], identity: dict[str, Any], count: int, ignored: dict[str, int]) -> Self:
+        first = parts[0]
         return cls(
-            first.decisive,
+            identity,
             {**first.status.settings, "shard": None},
             first.status.weights or {},
-            first.count,
+            count,
             _each(part.status.device for part in parts),
             _each(part.status.engine for part in parts),
             _each(part.status.source for part in parts),
@@ -55,8 +74,11 @@ class Job:
             ignored,
         )
 
-    def cover(self, part: Part, records: int) -> None:
+    def cover(self, number: int, part: Part, records: int) -> None:
         """Take note of a part with so many records. Of one that is there twice, the more complete counts."""
+        if self.runs:
+            self.left[number] = sum(part.left(records).values())
+            return
         for index, left in part.left(records).items():
             if index in self.left:
                 self.twice.add(index)
@@ -73,8 +95,9 @@ class Job:
 
     @property
     def max_failures(self) -> int:
+        """How many inputs may fail; runs that stand side by side may have as many each."""
         allowed = self.settings.get("max_failures", 0)
-        return allowed if isinstance(allowed, int) else 0
+        return allowed * max(1, len(self.runs)) if isinstance(allowed, int) else 0
 
     @property
     def coverage(self) -> dict[str, Any]:
@@ -94,28 +117,45 @@ class Job:
         said = [f"part {_list(missing)} of {self.count} missing"] if missing else []
         if unfinished:
             left = sum(self.left.values())
-            said.append(f"part {_list(unfinished)} of {self.count} unfinished, {left} input{'s' * (left != 1)} left")
+            said.append(f"{self._named(unfinished)} unfinished, {left} input{'s' * (left != 1)} left")
         if self.damages:
             said.append(f"damaged: {self.damage}{f' and {self.damages - 1} more' if self.damages > 1 else ''}")
         return ", ".join(said)
 
+    def _named(self, indices: Sequence[int]) -> str:
+        if self.runs:
+            return f"run {_list([self.runs[index] for index in indices])}"
+        return f"part {_list(indices)} of {self.count}"
+
 
 def contradiction(first: Part, second: Part, what: str, difference: str) -> str:
     """What is said of two parts that are not of one job."""
+    advice = "name their folders one by one"
+    if what in SOURCES:
+        advice += ", or have runs of different sources beside each other with --side-by-side"
     return (
         f"parts of different jobs: {printable(first.path)} and {printable(second.path)} differ in {what} "
-        f"({difference}); expected the parts of one job: name their folders one by one"
+        f"({difference}); expected the parts of one job: {advice}"
     )
 
 
-def _difference(what: str, first: Part, second: Part) -> str:
-    a, b = first.decisive[what], second.decisive[what]
+def _require_equal(parts: Sequence[Part], names: Sequence[str]) -> None:
+    first = parts[0]
+    for part in parts:
+        for what in names:
+            one, other = first.decisive[what], part.decisive[what]
+            if one != other:
+                raise SourceError(contradiction(first, part, what, difference(one, other)))
+
+
+def difference(a: Any, b: Any) -> str:
+    """Two values that differ, for a person; of objects, the keys that do."""
     if not isinstance(a, dict) or not isinstance(b, dict):
         return f"{a}, {b}"
     return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))
 
 
-def _list(indices: Sequence[int]) -> str:
+def _list(indices: Sequence[object]) -> str:
     more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""
     return ", ".join(map(str, indices[:_SHOWN])) + more
 

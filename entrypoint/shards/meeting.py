@@ -10,17 +10,19 @@ from pathlib import Path
 
 from entrypoint.results.journal import Entry
 
-_COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, entry BLOB, part INT"
+_COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, sha256 TEXT, entry BLOB, part INT"
 # Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
 _MEET = """
     INSERT INTO records SELECT * FROM part WHERE true ON CONFLICT (file) DO UPDATE
-    SET failed = excluded.failed, line = excluded.line, size = excluded.size, entry = excluded.entry,
-        part = excluded.part
+    SET failed = excluded.failed, line = excluded.line, size = excluded.size, sha256 = excluded.sha256,
+        entry = excluded.entry, part = excluded.part
     WHERE (excluded.failed, excluded.line) < (failed, line)
 """
 _CONTRADICTION = """
-    SELECT file, records.part, records.size, part.size FROM part JOIN records USING (file)
-    WHERE part.size <> records.size AND NOT part.failed AND NOT records.failed LIMIT 1
+    SELECT file, records.part, records.size, part.size, records.sha256, part.sha256
+    FROM part JOIN records USING (file)
+    WHERE (part.size <> records.size OR part.sha256 <> records.sha256) AND NOT part.failed AND NOT records.failed
+    LIMIT 1
 """
 
 
@@ -42,13 +44,18 @@ class Meeting:
             return
         size = entry.state.size if entry.state else None
         line = entry.record_text().decode()
-        row = (file, entry.record.failure is not None, line, size, entry.to_line(), number)
-        self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)", row)
+        sha256 = entry.record.sha256
+        row = (file, entry.record.failure is not None, line, size, sha256, entry.to_line(), number)
+        self._database.execute("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
-    def contradiction(self) -> tuple[str, int, int, int] | None:
-        """An input that two parts have looked at and that had another size: its name, the earlier part, both sizes."""
-        found: tuple[str, int, int, int] | None = self._database.execute(_CONTRADICTION).fetchone()
-        return found
+    def contradiction(self) -> tuple[str, int, str] | None:
+        """An input of which two parts have looked at other bytes: its name, the earlier part, and how they differ."""
+        found = self._database.execute(_CONTRADICTION).fetchone()
+        if found is None:
+            return None
+        file, number, size, here, sha256, sha256_here = found
+        sizes = f"has {size} bytes there, {here} here"
+        return file, number, sizes if size != here else f"has sha256 {sha256} there, {sha256_here} here"
 
     def end_part(self) -> int:
         """Let what a part said meet what is there, and give how many records it had."""

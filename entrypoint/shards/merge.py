@@ -1,10 +1,10 @@
 """`yolo-bac merge`: the parts of a job, however nested or incomplete, into one run. Merging is associative."""
 
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +12,33 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError
 from entrypoint.log import LOG
 from entrypoint.results.claim import abandon, claim, start_over
-from entrypoint.results.formats import named, places, write_run
-from entrypoint.results.formats.frames import Frames
-from entrypoint.results.framerecords import StoredDetections
+from entrypoint.results.formats import input_formats, named, places, write_run
+from entrypoint.results.formats.base import MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors, write_all
 from entrypoint.results.runstatus import State
+from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
-from entrypoint.results.tree import Tree
 from entrypoint.settings import Settings
-from entrypoint.shards.job import Job, contradiction
+from entrypoint.shards.beside import run_names, said_of_runs
+from entrypoint.shards.job import CONTENT, Job, contradiction
 from entrypoint.shards.meeting import Meeting
-from entrypoint.shards.parts import Part, find_parts
+from entrypoint.shards.parts import Part, unpack
+from entrypoint.shards.search import find_parts
 from entrypoint.text import printable
-from entrypoint.values import Failure, Record, ResultError
-
-_TREES = 64
+from entrypoint.values import Record, ResultError, compact
 
 
-def merge(folders: Sequence[Path], project: Path, name: str) -> int:
+def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bool = False) -> int:
     """Merge all parts below `folders` into the run `<project>/<name>` and give the exit code.
 
     One that was broken off is started over in its folder by the same command. Raises SourceError when there is no
-    part, or the parts are not of one job; OutputError.
+    part, or the parts are not of one job; OutputError. Runs that are to stand `side_by_side` may be of any sources.
     """
     parts, damaged = find_parts(folders)
-    job = Job.of(parts)
+    job = Job.side_by_side(parts, run_names(parts)) if side_by_side else Job.of(parts)
     for part in damaged:
         job.note_damage(part)
     identity = job.identity | {"parts": sorted(printable(part.path.absolute()) for part in parts)}
@@ -59,17 +58,22 @@ def merge(folders: Sequence[Path], project: Path, name: str) -> int:
     return code
 
 
+def _is_result(_: str, path: str) -> bool:
+    """Whether a file of a part may be a result of one of its inputs."""
+    return path.partition("/")[0] in {kind.folder for kind in input_formats()}
+
+
 class _Merge:
     def __init__(self, job: Job, parts: Sequence[Part], folder: RunFolder, meeting: Meeting) -> None:
         self._job, self._parts, self._folder, self._meeting = job, parts, folder, meeting
         self._formats = named(job.formats, Settings(), job.names)
-        self._tree = lru_cache(_TREES)(Tree)
         self._twins = frozenset[str]()
+        self._prefixes = [f"{name}/" for name in job.runs] or [""] * len(parts)
 
     def run(self, identity: dict[str, Any]) -> int:
         """Do it, and give the exit code."""
         job, counts = self._job, Counts(0)
-        facts = {
+        facts: dict[str, Any] = {
             "identity": identity,
             "settings": job.settings,
             "weights": job.weights,
@@ -87,9 +91,12 @@ class _Merge:
             self._meet(number, part)
         LOG.info("%d parts into %s", len(self._parts), self._folder.path)
         log.release()
+        unpack(self._parts, self._folder.scratch, _is_result)
         self._take_all(counts)
         counts.total = counts.done + counts.failed + sum(job.left.values())
         facts["merged"] = job.coverage
+        if job.runs:
+            facts["runs"] = said_of_runs(self._parts, job.runs)
         if ";" in job.engine:
             LOG.warning("the parts were computed by different engines (%s), so last digits may differ", job.engine)
         if job.repeats:
@@ -111,14 +118,18 @@ class _Merge:
                 if isinstance(said, str):
                     self._damaged(part, f"{JOURNAL}, line {line}, is not a whole record: {said}; left out")
                 else:
-                    self._meeting.put(number, file, said)
+                    self._meeting.put(number, *self._named(number, file, said))
         except OSError as error:
             self._damaged(part, f"{JOURNAL} cannot be read: {error.strerror}")
         if found := self._meeting.contradiction():
-            file, other, size, here = found
-            difference = f"{printable(file)} has {size} bytes there, {here} here"
-            raise SourceError(contradiction(self._parts[other], part, "what they have looked at", difference))
-        self._job.cover(part, self._meeting.end_part())
+            file, other, how = found
+            raise SourceError(contradiction(self._parts[other], part, CONTENT, f"{printable(file)} {how}"))
+        self._job.cover(number, part, self._meeting.end_part())
+
+    def _named(self, number: int, file: str, entry: Entry | None) -> tuple[str, Entry | None]:
+        """The same, as the merged run calls the input."""
+        name = self._prefixes[number] + file
+        return name, entry and replace(entry, record=replace(entry.record, file=name))
 
     def _take_all(self, counts: Counts) -> None:
         """Bring over the results of every record that stays, and write the journal."""
@@ -129,8 +140,7 @@ class _Merge:
             journal = os.open(JOURNAL, flags, dir_fd=self._folder.tree.descriptor)
         try:
             for entry, number in self._meeting.entries():
-                self._take(entry, self._parts[number])
-                entry = self._settled(entry)
+                entry = self._take(entry, number)
                 counts.add(entry.record)
                 with (
                     output_errors(self._folder.path / JOURNAL),
@@ -140,46 +150,65 @@ class _Merge:
         finally:
             os.close(journal)
 
-    def _take(self, entry: Entry, part: Part) -> None:
-        """Bring over those files of a part that a record names, where it may have left such."""
-        file = entry.record.file
+    def _take(self, entry: Entry, number: int) -> Entry:
+        """Bring over those files of a part that a record names, where it may have left such; gives what it is then."""
+        file, part, prefix = entry.record.file, self._parts[number], self._prefixes[number]
+        before = replace(entry.stored(part.files.open).record, file=file.removeprefix(prefix))
+        renamed = [kind for kind in self._formats if prefix and isinstance(kind, MediumFormat)]
         try:
-            allowed = places(self._formats, entry.stored(self._tree(part.path).open).record, entry.files)
+            made_anew = places(renamed, before, entry.files)
+            allowed = places([kind for kind in self._formats if kind not in renamed], before, entry.files, file)
         except OutputError as error:
             self._damaged(part, str(error))
-            return
+            return self._settled(entry)
         for path in entry.files:
+            if path in made_anew:
+                continue
             plain = allowed.get(path)
             if plain is None:
                 self._damaged(part, f"{printable(path)} is no place for a result of {printable(file)}")
                 continue
-            try:
-                descriptor = self._tree(part.path).open(path)
+            with self._damage(part, path):
+                descriptor = part.files.open(path)
                 try:
-                    self._folder.adopt(file, descriptor, twin_path(plain) if file in self._twins else plain)
+                    self._folder.adopt(file, descriptor, self._place(file, plain))
                 finally:
                     os.close(descriptor)
-            except OSError as error:
-                self._damaged(part, f"{printable(path)} cannot be read: {error.strerror}")
-            except ResultError as error:
-                self._damaged(part, str(error))
-            except InTheWayError:
-                if not self._folder.fresh:
-                    raise
-                self._damaged(part, f"{printable(path)} is the place of another input's result")
+        entry = self._settled(entry)
+        self._write_media(renamed, entry.record, part)
+        return entry
+
+    def _write_media(self, kinds: Sequence[MediumFormat], record: Record, part: Part) -> None:
+        """Write what holds the name of an input, where that is another now."""
+
+        def leave(path: str, data: bytes | memoryview | Iterator[bytes]) -> None:
+            self._folder.write(record.file, self._place(record.file, path), data)
+
+        line = compact(record.to_json()) if kinds and not record.video else b""
+        for kind in kinds:
+            with self._damage(part, record.file):
+                kind.write(record, line, leave)
+
+    def _place(self, file: str, path: str) -> str:
+        return twin_path(path) if file in self._twins else path
+
+    @contextmanager
+    def _damage(self, part: Part, path: str) -> Iterator[None]:
+        """What goes wrong with one result of a part is noted, and the others are taken all the same."""
+        try:
+            yield
+        except OSError as error:
+            self._damaged(part, f"{printable(path)} cannot be read: {error.strerror}")
+        except ResultError as error:
+            self._damaged(part, str(error))
+        except InTheWayError:
+            if not self._folder.fresh:
+                raise
+            self._damaged(part, f"{printable(path)} is the place of another input's result")
 
     def _settled(self, entry: Entry) -> Entry:
-        """The same, with the detections of a video where they lie now; a failed one, where they are lost."""
-        record = entry.record
-        if not isinstance(record.detections, StoredDetections):
-            return entry
-        path = Frames.path(record.file)
-        path = twin_path(path) if record.file in self._twins else path
-        if not self._folder.tree.exists(path):
-            failure = Failure("damaged", "what its part has left of its frames cannot be read")
-            return replace(entry, record=Record.failed(record.file, failure))
-        found = replace(record.detections, path=path)
-        return replace(entry, record=replace(record, detections=found)).stored(self._folder.tree.open)
+        place = partial(self._place, entry.record.file)
+        return replace(entry, record=settled(entry.record, place, self._folder.tree))
 
     def _damaged(self, part: Part, what: str) -> None:
         message = f"{printable(part.path)}: {what}"

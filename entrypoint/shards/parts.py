@@ -1,41 +1,83 @@
 """The parts of a job on disk. They may be damaged, or made by somebody else: everything read from them is checked."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from entrypoint.errors import SourceError
-from entrypoint.log import LOG
 from entrypoint.results.claim import read_status
-from entrypoint.results.formats import input_formats
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.journallines import decoded, lines
-from entrypoint.results.runstatus import STATUS, RunStatus
+from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.tree import Tree
-from entrypoint.text import printable
+from entrypoint.shards.packed import PackedParts, Wanted
 
 _DECISIVE = {"version": str, "weights": str, "source": str, "settings": dict}
 
 
+class PartFiles(Protocol):
+    """Where a part's files lie. Each that is opened, for reading, is the caller's to close. Raises OSError."""
+
+    def journal(self) -> int:
+        """records.jsonl."""
+
+    def open(self, path: str) -> int:
+        """A result."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFiles:
+    """In a folder."""
+
+    folder: Path
+    tree: Callable[[Path], Tree]
+
+    def journal(self) -> int:
+        return self.open(JOURNAL)
+
+    def open(self, path: str) -> int:
+        return self.tree(self.folder).open(path)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedFiles:
+    """In a folder of an archive. Results can be opened once `unpack` has unpacked them."""
+
+    archive: PackedParts
+    folder: str
+
+    def journal(self) -> int:
+        return self.archive.journal(self.folder)
+
+    def open(self, path: str) -> int:
+        return self.archive.open(self.folder, path)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A folder that a run has left."""
+    """What a run has left, in a folder or in one of an archive; `path` is that folder's, as a person knows it."""
 
     path: Path
     status: RunStatus
+    files: PartFiles
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """The part in a folder. Raises FileNotFoundError where there is none, ValueError for a damaged one."""
-        status = read_status(Tree(folder))
+    def of(cls, path: Path, status: RunStatus, files: PartFiles) -> Self:
+        """Raises ValueError for one whose results are of nothing that is known."""
         if status.weights is None:
             raise ValueError("its run did not come to its work")
         for name, kind in _DECISIVE.items():
             if not isinstance(status.identity.get(name), kind):
                 raise ValueError(f"its identity has no {name}")
-        return cls(folder, status)
+        return cls(path, status, files)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """That in a folder. Raises FileNotFoundError where there is none, ValueError for a damaged one."""
+        files = FolderFiles(folder, lru_cache(1)(Tree))
+        return cls.of(folder, read_status(files.tree(folder)), files)
 
     @property
     def decisive(self) -> dict[str, Any]:
@@ -60,7 +102,7 @@ class Part:
 
         Of several lines for an input the last counts. Raises OSError when the journal cannot be read.
         """
-        descriptor = Tree(self.path).open(JOURNAL)
+        descriptor = self.files.journal()
         try:
             for number, (_, line) in enumerate(lines(descriptor), 1):
                 try:
@@ -76,42 +118,15 @@ class Part:
             os.close(descriptor)
 
 
-def find_parts(folders: Sequence[Path]) -> tuple[list[Part], list[str]]:
-    """All parts below the folders, each once, and the folders of damaged ones.
+def unpack(parts: Iterable[Part], scratch: Path, wanted: Wanted) -> None:
+    """Have files of parts in archives ready to be opened, in the folder `scratch`. Raises OutputError.
 
-    Links below the folders are not followed. Raises SourceError for a folder that is not there, and where there is
-    no part.
+    `wanted` is asked by the path of a part and that of a file in it.
     """
-    found: dict[Path, Part] = {}
-    damaged = []
-    inner = {kind.folder for kind in input_formats()}
-    for top in folders:
-        if not top.is_dir():
-            raise SourceError(f"{printable(top)} is not a folder; expected one that holds the parts of a job")
-        for folder, below, _ in os.walk(top, onerror=_log_unreadable):
-            path = Path(folder)
-            try:
-                part = Part.read(path)
-            except ValueError as error:
-                LOG.warning("%s is not a whole status of a run: %s", printable(path / STATUS), error)
-                if os.path.lexists(path / JOURNAL):
-                    damaged.append(printable(path))
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                _log_unreadable(error)
-            else:
-                found.setdefault(part.path.resolve(), part)
-                below[:] = [name for name in below if name not in inner]
-            below.sort()
-    if not found:
-        where = ", ".join(printable(folder) for folder in folders)
-        also = f" (damaged: {', '.join(damaged)})" if damaged else ""
-        raise SourceError(
-            f"no part of a run below {where}{also}; expected folders that yolo-bac left, a {STATUS} in each"
-        )
-    return list(found.values()), damaged
+    found = [part.files.archive for part in parts if isinstance(part.files, PackedFiles)]
+    for archive in {archive.path: archive for archive in found}.values():
+        archive.unpack(scratch, partial(_is_wanted, wanted, archive.path))
 
 
-def _log_unreadable(error: OSError) -> None:
-    LOG.warning("%s cannot be listed: %s", printable(error.filename), error.strerror)
+def _is_wanted(wanted: Wanted, archive: Path, folder: str, path: str) -> bool:
+    return wanted(str(archive / folder), path)

@@ -27,6 +27,12 @@ def read_image(path: str | Path, *, accept_damaged: bool = False) -> Image | Fai
     Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. A JPEG
     image whose data are damaged is a Failure unless `accept_damaged` asks for what could be decoded of it.
     """
+    data = read_bytes(path)
+    return data if isinstance(data, Failure) else decode_image(data, accept_damaged=accept_damaged)
+
+
+def read_bytes(path: str | Path) -> bytes | Failure:
+    """All of the file at `path`, of 1 GB at most; a Failure, never an exception."""
     try:
         status = os.stat(path)  # noqa: PTH116 - a Path for each of a million files costs seconds
         if not stat.S_ISREG(status.st_mode):
@@ -34,14 +40,13 @@ def read_image(path: str | Path, *, accept_damaged: bool = False) -> Image | Fai
         if status.st_size > _MAX_FILE_BYTES:
             return Failure("too_large", f"{status.st_size} bytes, more than the {_MAX_FILE_BYTES} read")
         with open(path, "rb") as file:  # noqa: PTH123
-            data = file.read()
+            return file.read()
     except FileNotFoundError:
         return Failure("vanished", "listed at the start, gone when its turn came")
     except OSError as error:
         return Failure("unreadable", f"cannot be read: {error.strerror}")
     except MemoryError:
         return Failure(OUT_OF_MEMORY, "no memory left to read it")
-    return decode_image(data, accept_damaged=accept_damaged)
 
 
 def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failure:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.sources.extent import Extent
 from entrypoint.values import Failure, InputState
 
 
@@ -45,10 +46,12 @@ class ReadOptions:
 class Medium(ABC):
     """One input. `index` is its place in the sorted listing, from 0; `file` its name there, as records have it."""
 
-    __slots__ = ("file", "index")
+    __slots__ = ("file", "index", "sha256")
 
     def __init__(self, index: int, file: str) -> None:
         self.index, self.file = index, file
+        self.sha256: str | None = None
+        """Of the bytes that its frames were made from, once these have been taken; None where none were read."""
 
     @abstractmethod
     def state(self) -> InputState | None:
@@ -60,6 +63,13 @@ class Medium(ABC):
 
         A bad input raises nothing. What says that memory is out may be raised instead of being a Failure.
         """
+
+    def digest(self) -> str | None:
+        """The sha256 of its bytes, for which all of them are read now; None where that is not possible.
+
+        It is what `sha256` becomes when the frames of the same bytes are taken.
+        """
+        return None
 
     @abstractmethod
     def read_ahead(self) -> None:
@@ -107,6 +117,9 @@ class FileMedium(Medium):
         except OSError:
             return None
         return InputState(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+
+    def digest(self) -> str | None:
+        return Extent(self.path).sha256()
 
     def read_ahead(self) -> None:
         with suppress(OSError):

@@ -46,3 +46,8 @@ class VideoMedium(Medium):
                 yield extent
             else:
                 yield from self.reading(extent)
+                self.sha256 = extent.sha256()
+
+    def digest(self) -> str | None:
+        with self.extent() as extent:
+            return None if isinstance(extent, Failure) else extent.sha256()

@@ -1,5 +1,6 @@
 """What outlives an execution: the results a publisher keeps, and `bacalhau job get`, which merges those of a job."""
 
+import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,9 +49,10 @@ def job_get(archives: Iterable[Path], target: Path) -> None:
 
 
 def job_get_raw(archives: Iterable[Path], target: Path) -> None:
-    """The results of each execution in a folder of its own, as `--raw` leaves them."""
+    """The archive of each execution, named by its node's address and its id, as `--raw` leaves them."""
+    (target / "raw").mkdir(parents=True, exist_ok=True)
     for archive in archives:
-        job_get([archive], target / archive.name.removesuffix(".tar.gz"))
+        shutil.copy(archive, target / "raw" / f"127.0.0.1_{archive.name}")
 
 
 def _files(archive: Path) -> Iterator[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
 """A new kind of media is one class: a job finds its files, looks at every frame, and knows it again when continued."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from entrypoint.sources import kinds
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.medium import FileMedium, Frame, ReadOptions, first_image
 from entrypoint.sources.samples import DEMO_SCENES
+from entrypoint.sources.scan import scan
 from entrypoint.values import Failure, InputState
 from tests.conftest import Ended, records
 
@@ -121,3 +123,16 @@ def test_of_several_pages_or_pictures_the_first_is_the_one(tmp_path: Path, suffi
     (frame,) = frames
     assert isinstance(frame, Frame) and (frame.index, frame.time) == (0, None)
     assert frame.image[5, 5, 2] > 200 and frame.image[5, 5, 0] < 60
+
+
+def test_a_still_has_the_sha256_of_what_was_read(tmp_path: Path) -> None:
+    data = sorted(DEMO_SCENES.iterdir())[0].read_bytes()
+    (tmp_path / "a.png").write_bytes(data)
+    (tmp_path / "b.png").write_bytes(data[:500])
+    for medium, content in zip(scan(str(tmp_path)), (data, data[:500]), strict=True):
+        assert medium.sha256 is None
+        list(medium.frames())
+        assert medium.sha256 == medium.digest() == hashlib.sha256(content).hexdigest()
+    gone = scan(str(tmp_path))[0]
+    (tmp_path / "a.png").unlink()
+    assert [type(frame) for frame in gone.frames()] == [Failure] and gone.sha256 is None and gone.digest() is None

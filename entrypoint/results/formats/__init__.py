@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
@@ -59,15 +60,22 @@ def clash(file: str, other: str) -> bool:
     return file != other and any(kind.is_in_the_way(file, other) for kind in input_formats())
 
 
-def places(formats: Iterable[Format], record: Record, found: Collection[str]) -> dict[str, str]:
+def places(
+    formats: Iterable[Format], record: Record, found: Collection[str], file: str | None = None
+) -> dict[str, str]:
     """Of the paths that were `found`, those at which the formats may have left something of a record.
 
-    For each, its name where the file system tells case.
+    For each, where that belongs once the record's input is called `file`, which has the same suffix, and where the file
+    system tells case.
     """
-    plain = {path for kind in formats if isinstance(kind, InputFormat) for path in kind.places(record)}
-    if plain.issuperset(found):
-        return {path: path for path in found}
-    names = {twin_path(path): path for path in plain} | {path: path for path in plain}
+    named = record if file is None else replace(record, file=file)
+    plain: dict[str, str] = {}
+    for kind in formats:
+        if isinstance(kind, InputFormat):
+            plain |= dict(zip(kind.places(record), kind.places(named), strict=False))
+    if plain.keys() >= set(found):
+        return {path: plain[path] for path in found}
+    names = {twin_path(before): now for before, now in plain.items()} | plain
     return {path: names[path] for path in found if path in names}
 
 

@@ -1,0 +1,187 @@
+"""`--previous`: finished inputs of earlier runs, known by what was read of them and taken over with their files."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from entrypoint.errors import OutputError, SourceError
+from entrypoint.log import LOG
+from entrypoint.results.framerecords import StoredDetections
+from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.results import Results
+from entrypoint.results.runfolder import RunFolder
+from entrypoint.results.settling import settled
+from entrypoint.shards.contents import DATABASE, Contents
+from entrypoint.shards.job import difference
+from entrypoint.shards.parts import PackedFiles, Part, unpack
+from entrypoint.shards.search import NoPartError, find_parts
+from entrypoint.sources.medium import Medium
+from entrypoint.text import printable
+from entrypoint.values import InputState, Record, ResultError
+
+_AT_ONCE = 256  # inputs that are read, side by side, before those behind them are thought of
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What earlier runs have left below a path."""
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def find(cls, path: Path, identity: dict[str, Any]) -> "Previous":
+        """Raises SourceError when there is nothing that a run has left, or something of a run of another `identity`.
+
+        What counts of that are the program's version, the sha256 of the weights, and the deciding settings. Where all
+        there is is damaged, nothing can be taken over, and that is no error.
+        """
+        try:
+            parts, _ = find_parts([path])
+        except NoPartError as error:
+            if not error.damaged:
+                raise
+            LOG.warning("nothing is taken over from %s: all that is there is damaged", printable(path))
+            parts = []
+        for part in parts:
+            for what in ("version", "weights", "settings"):
+                before, now = part.decisive[what], identity[what]
+                if before != now:
+                    raise SourceError(
+                        f"{printable(part.path)} was made with other {what} ({difference(before, now)}, there and "
+                        f"here), so nothing of it can be taken over: run with the {what} it has, or without --previous"
+                    )
+        return cls(tuple(parts))
+
+    def engines(self) -> set[str]:
+        """What computed the results; by another engine, last digits may differ."""
+        return {part.status.engine for part in self.parts}
+
+
+class TakeOver:
+    """Brings finished inputs of earlier runs into the folder of this one."""
+
+    def __init__(self, previous: Previous, folder: RunFolder, results: Results, names: tuple[str, ...]) -> None:
+        """`names`: the network's classes by id."""
+        here = folder.path.resolve()
+        self._parts = [part for part in previous.parts if part.path.resolve() != here]
+        self._folder, self._results, self._names = folder, results, names
+        self.gone = 0
+        """How many inputs of the earlier runs there are of which this one has met neither the name nor the content."""
+
+    def run(
+        self,
+        listing: Sequence[Medium],
+        left: Iterable[int],
+        is_over: Callable[[], bool],
+        threads: int,
+        is_here: Callable[[str], bool],
+    ) -> Iterator[tuple[int, Record]]:
+        """Take over what there is of the media at the places `left`; gives each place and record, once it is on disk.
+
+        Ends early when time `is_over`. `threads` read at once. `is_here`: whether an input of that name is in the
+        source, or is not looked for by this run. Raises OutputError.
+        """
+        with closing(Contents(self._folder.scratch / DATABASE)) as contents:
+            for number, part in enumerate(self._parts):
+                self._read(contents, number, part)
+            contents.all_put()
+            complete = self._look_for(contents, (listing[place] for place in left), is_over, threads)
+            self._unpack(contents)
+            for number, part in enumerate(self._parts):
+                for place, state, entry in contents.wanted(number):
+                    if is_over():
+                        return
+                    if record := self._take(part, listing[place], state, entry):
+                        yield place, record
+            if complete:
+                self.gone = sum(not is_here(file) for file in contents.unused())
+
+    def _read(self, contents: Contents, number: int, part: Part) -> None:
+        """Read the records of a part. What is damaged, or of classes that the weights do not have, is passed over."""
+        damaged = 0
+        try:
+            for _, file, said in part.entries():
+                if isinstance(said, str) or (said and not self._is_of_these_classes(said.record)):
+                    damaged += 1
+                else:
+                    contents.put(number, file, said)
+        except OSError as error:
+            LOG.warning("%s: %s cannot be read: %s", printable(part.path), JOURNAL, error.strerror)
+        if damaged:
+            LOG.warning("%s: %d lines of %s are damaged, and left out", printable(part.path), damaged, JOURNAL)
+
+    def _is_of_these_classes(self, record: Record) -> bool:
+        if isinstance(record.detections, StoredDetections) and record.detections.opener is None:
+            return True  # it is seen when they are at hand
+        found = {(one.class_id, one.name) for one in record.detections or ()}
+        return all(class_id < len(self._names) and self._names[class_id] == name for class_id, name in found)
+
+    def _look_for(self, contents: Contents, media: Iterable[Medium], is_over: Callable[[], bool], threads: int) -> bool:
+        """Find the entry that each medium is to have; False when time was over before all had been read."""
+        if not self._parts:
+            return True
+        with ThreadPoolExecutor(threads) as pool:
+            waiting = iter(media)
+            while some := list(islice(waiting, _AT_ONCE)):
+                if is_over():
+                    return False
+                for medium, (state, sha256) in zip(some, pool.map(_read_all, some), strict=True):
+                    if sha256:
+                        contents.want(medium.index, medium.file, sha256, state)
+        return True
+
+    def _unpack(self, contents: Contents) -> None:
+        """Unpack what is to be taken over from archives, and nothing else."""
+        wanted: set[int] = set()
+        for number, part in enumerate(self._parts):
+            if isinstance(part.files, PackedFiles):
+                for _, _, entry in contents.wanted(number):
+                    wanted.update(hash((str(part.path), path)) for path in entry.files)
+        unpack(self._parts, self._folder.scratch, lambda part, path: hash((part, path)) in wanted)
+
+    def _take(self, part: Part, medium: Medium, state: InputState | None, entry: Entry) -> Record | None:
+        """Give a medium the record of an entry; None where its results cannot be had. Raises OutputError."""
+        index, leave = medium.index, self._results.leave(medium.file)
+        places = self._places(part, entry.stored(part.files.open), medium.file)
+        if places is None:
+            return None
+        self._results.begin(index)
+        try:
+            for path in entry.files:
+                if path in places:
+                    descriptor = part.files.open(path)
+                    try:
+                        leave.take_over(descriptor, places[path])
+                    finally:
+                        os.close(descriptor)
+            record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree)
+            if record.failure:
+                raise ResultError(record.failure)
+            self._results.finish(index, record, state)
+        except (OSError, ResultError) as error:
+            LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), medium.file, error)
+            self._results.begin(index)
+            return None
+        return record
+
+    def _places(self, part: Part, entry: Entry, file: str) -> dict[str, str] | None:
+        """Where the results of an entry belong; None for one whose detections, in a file, are not those of its run."""
+        try:
+            if isinstance(entry.record.detections, StoredDetections):
+                if sum(1 for _ in entry.record.detections) != entry.record.detections.count:
+                    raise OutputError("what it has left of its frames is damaged")
+                if not self._is_of_these_classes(entry.record):
+                    raise OutputError("it has classes that the weights do not have")
+            return self._results.places_of(entry, file)
+        except OutputError as error:
+            LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), file, error)
+            return None
+
+
+def _read_all(medium: Medium) -> tuple[InputState | None, str | None]:
+    return medium.state(), medium.digest()
