@@ -353,7 +353,8 @@ def thirds(node: Node, shared: Shared) -> list[Execution]:
 def content(run: Path) -> dict[str, bytes]:
     """All files of a run by name; status.json, and the info block of others, tell where a run comes from."""
     files = {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    del files["status.json"], files["records.jsonl"]  # the journal is in the order in which records became known
+    for name in ("status.json", "records.jsonl", "index.html"):  # which say when, and in which order
+        del files[name]
     for name in ("predictions.json", "coco.json"):
         info, end, rest = files[name].partition(b"},\n")
         assert info.startswith(b'{"info": {') and end

@@ -111,7 +111,7 @@ FAILING = {
     "two checkpoints": Failing(
         3, "2 models", "choose one with --weights", inputs={"/inputs": _folder(a=_SHAPES, b=_ONNX)}
     ),
-    "another framework's model": Failing(3, "ONNX", _A_CHECKPOINT, inputs={"/inputs": _weights(_ONNX)}),
+    "another framework's model": Failing(3, "ONNX", "export it again", inputs={"/inputs": _weights(_ONNX)}),
     "checkpoint that runs code": Failing(3, r"posix\.system", "expected|only", inputs={"/inputs": _dangerous}),
     "weights named that are not there": Failing(
         3, r"yolov5x\.pt.*no such file", "under /inputs", arguments=("--weights", "yolov5x.pt")

@@ -201,7 +201,7 @@ def test_an_image_that_does_not_fit_beside_others_is_tried_alone(
         return imencode(suffix, image, *options)
 
     monkeypatch.setattr(cv2, "imencode", crowded)
-    assert yolo_bac("--demo", "--source", source, "--project", tmp_path / "out").code == 0
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path / "out", "--no-report").code == 0
     found = records(tmp_path / "out" / "exp")
     assert [record["failure"] for record in found.values()] == [None] * 3
     assert len(calls) == 4
@@ -215,7 +215,7 @@ def test_an_image_that_does_not_even_fit_alone_is_a_failure_with_advice(
         raise MemoryError
 
     monkeypatch.setattr(cv2, "imencode", full)
-    ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out")
+    ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out", "--no-report")
     assert ended.code == 5
     assert "out_of_memory: no memory left to draw and write it" in ended.stdout
     assert "--memory 4gb" in ended.stdout

@@ -100,7 +100,7 @@ def test_every_file_with_records_of_videos_agrees_with_the_others(yolo_bac: Run,
     assert one == many and len(one["a.mp4"]["detections"]) > 1000
     left = {path.relative_to(tmp_path / "one" / "exp").as_posix() for path in (tmp_path / "one" / "exp").rglob("*.*")}
     assert left == {
-        *("status.json", "records.jsonl", "predictions.json", "coco.json"),
+        *("status.json", "records.jsonl", "predictions.json", "coco.json", "index.html", "sheet.jpg"),
         *("images/a.mp4", "images/deep/b.avi.mp4"),
         *("labels/a.mp4.json", "labels/deep/b.avi.json"),
         *("video-frames/a.mp4.jsonl", "video-frames/deep/b.avi.jsonl"),
@@ -177,9 +177,12 @@ def test_a_video_without_a_frame_does_not_end_the_run(yolo_bac: Run, tmp_path: P
     assert len(by_frame(found["good.mp4"])) == 5
 
 
+_OF_THE_RUN = ("status.json", "records.jsonl", "index.html")
+
+
 def results(run: Path) -> dict[str, bytes]:
     """All that a run has left, but for what is said of the run itself."""
-    paths = (path for path in run.rglob("*") if path.is_file() and path.name not in ("status.json", "records.jsonl"))
+    paths = (path for path in run.rglob("*") if path.is_file() and path.name not in _OF_THE_RUN)
     found = {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
     for name in ("predictions.json", "coco.json"):
         plain = json.loads(found[name])

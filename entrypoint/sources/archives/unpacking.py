@@ -8,8 +8,6 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Protocol
 
-from backports import zstd
-
 from entrypoint.sources.archives.member import ArchiveError, bomb, is_bomb
 
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
@@ -91,7 +89,7 @@ class Unpacked:
             raise ArchiveError("truncated", f"it ends within its compressed data, after {self._count} bytes") from error
         except MemoryError:
             raise
-        except (zlib.error, lzma.LZMAError, zstd.ZstdError, ValueError) as error:
+        except (zlib.error, lzma.LZMAError, ValueError) as error:
             raise self._damaged(error) from error
         except OSError as error:  # gzip and bz2 say by one, too, what they cannot unpack
             if error.errno:
@@ -132,6 +130,21 @@ class _Xz:
                 return piece
 
 
+class _Zstd:
+    """Zstandard's frames; what is wrong with them is a ValueError."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        from backports import zstd  # not for those who have no such archive
+
+        self._file, self._error = zstd.ZstdFile(file), zstd.ZstdError
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except self._error as error:
+            raise ValueError(str(error)) from error
+
+
 def _new_xz() -> lzma.LZMADecompressor:
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
 
@@ -140,5 +153,5 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], _Stream]] = {
     _GZIP: lambda file: gzip.GzipFile(fileobj=file),
     _BZIP2: bz2.BZ2File,
     _XZ: _Xz,
-    _ZSTD: zstd.ZstdFile,
+    _ZSTD: _Zstd,
 }

@@ -23,6 +23,7 @@ from entrypoint.weights.onnxfile.model import OnnxModel, read_model
 from entrypoint.weights.onnxfile.outputs import EXPORT_AGAIN, find_layout
 
 _MOST_SIDE, _MOST_BATCH = 1 << 14, 1024
+_ADVICE = "an ONNX model; export it again, or bring the .pt file that it was made from"
 _UNNAMED = 1000  # classes of final boxes, where nothing tells how many there are
 
 
@@ -35,7 +36,7 @@ def load_onnx(path: Path) -> Exported:
     try:
         return network_of(read_model(path))
     except WeightsError as error:
-        raise type(error)(shown(f"{path.name}: {error}")) from error
+        raise type(error)(shown(f"{path.name}: {error} ({_ADVICE})")) from error
     except Exception as error:
         if memory.is_said(error):
             raise
