@@ -123,13 +123,13 @@ FAILING = {
         4, "holds no images", "expected", arguments=("--source", "/datasets"), inputs={"/datasets": _folder(a=b"text")}
     ),
     "damaged image": Failing(5, "1 of 1 image failed.*truncated", "--max-failures", inputs={"/datasets": _cut_jpeg}),
-    "no time": Failing(5, r"--time-budget 0\.001", "same command", arguments=("--time-budget", "0.001")),
+    "no time": Failing(5, r"--time-budget 0\.001", "-i …:/previous", arguments=("--time-budget", "0.001")),
     "outputs read-only": Failing(6, "cannot write /outputs", "-o outputs:/outputs", inputs={"/outputs": local}),
     "outputs full": Failing(6, "no space left", "more room", inputs={"/outputs": _full}),
     "no such GPU": Failing(7, r"found \d+ CUDA device", "--gpu 1", arguments=("--device", "99")),
     "option with a slip": Failing(2, "--wieghts", "--weights", arguments=("--wieghts", "x")),
     "shard beyond the last": Failing(2, "3/3", r"0 to 2", arguments=("--shard", "3/3")),
     "merge of nothing": Failing(4, "no part of a run", r"status\.json", arguments=("merge", "/datasets")),
-    "outputs undeclared": Failing(0, "lost with the container", "-o outputs:/outputs -p ", outputs=False),
+    "outputs undeclared": Failing(0, "lost with the container", "-o outputs:/outputs` and a publisher", outputs=False),
 }
 """By a name for the case. The last one does what it was asked to, and all of it is lost."""
