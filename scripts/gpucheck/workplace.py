@@ -77,7 +77,7 @@ class Workplace:
     @property
     def settings(self) -> Settings:
         """Those that speed is measured with."""
-        return Settings(imgsz=(self.amounts.side, self.amounts.side), device=str(self.device))
+        return Settings(imgsz=(self.amounts.side, self.amounts.side), device=str(self.device), report=False)
 
     def many(self, count: int) -> list[Medium]:
         """The images in turn, so many together, as links in a folder of their own."""
@@ -93,4 +93,4 @@ def _reference(path: Path, data: Path) -> Reference:
     options = {name.replace("-", "_"): value for name, value in content["options"].items()}
     options["weights"] = str(data / "weights" / options["weights"])
     checked = {name: known[name].checked(value) for name, value in options.items()}
-    return Reference(path.stem, Settings(**checked), content["images"])
+    return Reference(path.stem, Settings(**checked, report=False), content["images"])

@@ -44,4 +44,4 @@ def test_the_warning_is_the_first_line(
     ended = yolo_bac("--demo", "--project", tmp_path)
     assert ended.code == 0
     first = ended.stderr.splitlines()[0]
-    assert "are lost with the container" in first and "-o outputs:/outputs -p" in first
+    assert "are lost with the container" in first and "-o outputs:/outputs` and a publisher" in first

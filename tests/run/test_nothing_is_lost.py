@@ -15,7 +15,7 @@ from typing import Any
 
 import cv2
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from entrypoint.sources.samples import DEMO_SCENES
@@ -217,6 +217,8 @@ SIX = ["a.png", "b.jpg", "c/d.png", "s", "s.png", "x.mpo"]
 def test_nothing_is_lost(
     forked: Forked, layout: str, names: list[str], odd: bool, options: list[str], attempts: list[tuple[str, int, int]]
 ) -> None:
+    # What is to be in the way lies where the first name's result belongs, unless that input is called something else.
+    assume(layout != BLOCKED or not any(other != names[0] and other.startswith(names[0]) for other in names))
     root = Path(tempfile.mkdtemp())
     try:
         world = World(root, layout, names, odd)

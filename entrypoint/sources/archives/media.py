@@ -1,5 +1,6 @@
 """Members of archives as inputs of a run."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -102,7 +103,11 @@ class StillMember(MemberMedium):
 
     def frames(self) -> Iterator[Frame | Failure]:
         data = self._bytes()
-        image = data if isinstance(data, Failure) else decode_image(data, accept_damaged=self.options.accept_damaged)
+        if isinstance(data, Failure):
+            yield data
+            return
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        image = decode_image(data, accept_damaged=self.options.accept_damaged)
         yield image if isinstance(image, Failure) else Frame(0, None, image)
 
     def _bytes(self) -> bytes | Failure:
