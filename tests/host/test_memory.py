@@ -1,6 +1,5 @@
 """Living within a memory limit: what does not fit is said, and an image that does not fit beside others goes alone."""
 
-import os
 import re
 import resource
 import shutil
@@ -105,7 +104,7 @@ def test_a_small_network_runs_where_just_its_need_is_granted(
         ended = start(
             *("--weights", weights, "--source", source, "--project", tmp_path / "out", "--imgsz", imgsz),
             *("--device", "cpu"),
-            preexec_fn=lambda: [(view / "cgroup.procs").write_text(str(os.getpid())) for view in group.views.values()],
+            preexec_fn=group.join,
         )
         _, stderr = ended.communicate(timeout=120)
         assert ended.returncode == 0 and group.oom_kills() == 0, stderr
