@@ -24,9 +24,9 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 COPY image/licences.py /build/
 RUN /opt/yolo-bac/venv/bin/python /build/licences.py /opt/yolo-bac/licences
 COPY image/trim /build/
-RUN sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages
-# Checked by source hash once and for all: importing is 3 s instead of 8, and no uid needs to write.
-RUN /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/yolo-bac/venv/lib
+# Bytecode is checked by source hash once and for all: importing is 3 s instead of 8, and no uid needs to write.
+RUN sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages \
+ && /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/yolo-bac/venv/lib
 
 FROM ${BASE_IMAGE} AS weights
 ARG BAKE_WEIGHTS=https://github.com/ultralytics/yolov5/releases/download/v6.2/yolov5s.pt
