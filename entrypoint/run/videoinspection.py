@@ -1,5 +1,6 @@
 """One video on its way: what is found in its frames is written in their order, and goes on after a stop."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from entrypoint.sources.video import VideoReading
 
 _SILENT_SECONDS = 30.0
+# Decoding and encoding give Python's lock away for each frame, and would wait ten times as long to have it back.
+_SWITCH_SECONDS = 0.0005
 
 
 class VideoInspection(Inspection):
@@ -55,6 +58,7 @@ class VideoInspection(Inspection):
             self._tell(earliest)
 
     def _begun(self) -> Iterator[Frame | Failure]:
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._left = self._results.begin_video(self.medium.index, self._state)
         self._extent = self._files.enter_context(self._source.extent())
         if isinstance(self._extent, Failure):
