@@ -25,7 +25,7 @@ class Segment:
     """One that is whole. `start`: the time of its first frame in the stream's units; `position`: behind its last.
 
     `width` and `height` are of the upright frames, in pixels; `look` says how they are shown. `files`: all results that
-    it left, its own two among them: frames' detections and, where they are asked for, annotated pictures.
+    it left, its own among them: frames' detections and, where they are asked for, annotated and small pictures.
     """
 
     number: int
@@ -89,6 +89,11 @@ def detections_path(file: str, number: int) -> str:
 def pictures_path(file: str, number: int) -> str:
     """Where the annotated pictures of a segment are."""
     return result_path(_FOLDER, f"{file}/{number:05}", ".mp4")
+
+
+def tiles_path(file: str, number: int) -> str:
+    """Where small pictures of a segment's frames are."""
+    return result_path(_FOLDER, f"{file}/{number:05}", ".jpg")
 
 
 def _position(value: object) -> Position:

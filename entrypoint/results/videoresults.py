@@ -11,11 +11,13 @@ from entrypoint.results.encode import leave_image
 from entrypoint.results.formats.base import AnnotatedFrame, Format, FrameFormat
 from entrypoint.results.formats.frames import Frames
 from entrypoint.results.formats.saved_frames import SavedFrames
+from entrypoint.results.formats.thumbnails import Thumbnails
 from entrypoint.results.formats.videos import Videos
 from entrypoint.results.framerecords import FrameRecord, StoredDetections
 from entrypoint.results.leaving import Leaving
+from entrypoint.results.report.tiles import Tiles, strip
 from entrypoint.results.runfolder import RunFolder, output_errors
-from entrypoint.results.segments import FRAMES_A_SEGMENT, Segment, detections_path, pictures_path
+from entrypoint.results.segments import FRAMES_A_SEGMENT, Segment, detections_path, pictures_path, tiles_path
 from entrypoint.results.videoencoder import VideoEncoder
 from entrypoint.results.videojoin import join
 from entrypoint.results.videopiece import Piece
@@ -26,7 +28,7 @@ from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
 from entrypoint.values import Detections, Failure, Record, VideoFacts
 
-_OF_SEGMENTS = (detections_path, pictures_path)
+_OF_SEGMENTS = (detections_path, pictures_path, tiles_path)
 _COPY_BYTES = 1 << 18
 _TIME_DECIMALS = 6
 
@@ -54,6 +56,7 @@ class VideoResults:
         self._formats = [kind for kind in formats if isinstance(kind, FrameFormat) and kind.of_videos]
         self._shows = any(isinstance(kind, Videos) for kind in formats)
         self._saves = any(isinstance(kind, SavedFrames) for kind in formats)
+        self._tiles = any(isinstance(kind, Thumbnails) and kind.pictures(leave.file) for kind in formats)
         self._segments, self._ended = list(segments), ended
         self._open: _OpenSegment | None = None
         self._encoder: VideoEncoder | None = None
@@ -66,14 +69,13 @@ class VideoResults:
     @property
     def kept(self) -> tuple[str, ...]:
         """The results of whole segments that stay when the video is done."""
-        return tuple(path for segment in self._segments for path in segment.files if path not in self._temporary)
+        temporary = self._temporary()
+        return tuple(path for segment in self._segments for path in segment.files if path not in temporary)
 
-    @property
     def _temporary(self) -> set[str]:
-        paths = (
-            kind(self._leave.file, one.number) for one in self._segments for kind in (detections_path, pictures_path)
-        )
-        return set(map(self._leave.place, paths))
+        """The segments' own files, where there are such."""
+        numbers = range(len(self._segments))
+        return {self._leave.place(path(self._leave.file, one)) for path in _OF_SEGMENTS for one in numbers}
 
     def frame(self, frame: PlacedFrame, detections: Detections, look: Look) -> None:
         """The next frame and what was found in it; its image may be drawn on from now on."""
@@ -86,6 +88,8 @@ class VideoResults:
         shown = AnnotatedFrame(self._leave.file, frame.image, detections, frame.index, time, number)
         for kind in self._formats:
             kind.write(shown, self._leave)
+        if self._tiles:
+            segment.tiles.add(shown.image)
         self._show(shown, frame.pts, segment)
         segment.add(FrameRecord(frame.index, time, detections.named(self._names)))
         if segment.frames == FRAMES_A_SEGMENT:
@@ -104,6 +108,8 @@ class VideoResults:
         self._leave(path, chain(self._stored_lines(), segment.lines if segment else ()))
         if self._shows:
             self._join(first.look, segment, sound)
+        if self._tiles:
+            self._leave(Thumbnails.path(self._leave.file), self._strip(segment, first.width, first.height))
         count = sum(whole.detections for whole in self._segments) + (segment.detections if segment else 0)
         place, opener = self._leave.place(path), self._folder.tree.open
         found = StoredDetections(place, count, first.width, first.height, opener)
@@ -111,7 +117,7 @@ class VideoResults:
 
     def settle(self) -> None:
         """The record is written down: what only an unfinished video needs goes."""
-        self._folder.remove(tuple(self._temporary))
+        self._folder.remove(tuple(self._temporary()))
 
     def close(self) -> None:
         """Let go of what is under way."""
@@ -146,8 +152,23 @@ class VideoResults:
                 self._encoder.end()
                 self._leave.adopt(segment.pictures, pictures_path(file, segment.number))
         self._leave(detections_path(file, segment.number), iter(segment.lines))
+        if self._tiles:
+            self._leave(tiles_path(file, segment.number), segment.tiles.picture())
         self._segments.append(self._ended(segment.whole(position)))
         self._open = None
+
+    def _strip(self, segment: "_OpenSegment | None", width: int, height: int) -> bytes:
+        """Small pictures of some frames of the whole video, side by side."""
+
+        def picture(number: int) -> bytes:
+            if segment and number == segment.number:
+                return segment.tiles.picture()
+            path = self._leave.place(tiles_path(self._leave.file, number))
+            with os.fdopen(self._folder.tree.open(path), "rb") as file:
+                return file.read()
+
+        frames = [whole.frames for whole in self._segments] + ([segment.frames] if segment else [])
+        return strip(frames, picture, width, height)
 
     def _stored_lines(self) -> Iterator[bytes]:
         for segment in self._segments:
@@ -179,6 +200,7 @@ class _OpenSegment:
         self.number, self.start, self.look = number, start, look
         self.width, self.height, self.pictures = width, height, pictures
         self.lines: list[bytes] = []
+        self.tiles = Tiles()
         self.detections = 0
 
     @property

@@ -104,6 +104,7 @@ def test_every_file_with_records_of_videos_agrees_with_the_others(yolo_bac: Run,
         *("images/a.mp4", "images/deep/b.avi.mp4"),
         *("labels/a.mp4.json", "labels/deep/b.avi.json"),
         *("video-frames/a.mp4.jsonl", "video-frames/deep/b.avi.jsonl"),
+        *("index.html", "sheet.jpg", "thumbnails/a.mp4.jpg", "thumbnails/deep/b.avi.jpg"),
     }
 
 

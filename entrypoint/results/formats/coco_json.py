@@ -2,14 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from entrypoint.results.cocoimages import images_of
 from entrypoint.results.formats.base import JsonArray, RunFormat
-from entrypoint.results.framerecords import frames_of
-from entrypoint.results.paths import frame_name
 from entrypoint.values import Detection, Record, compact
 
 
@@ -34,10 +33,8 @@ class CocoJson(RunFormat):
             images, annotations = JsonArray(file), JsonArray(aside)
 
             def take(record: Record) -> None:
-                if record.detections is None:
-                    return
                 size = {"width": record.width, "height": record.height}
-                for image, detections in _images(record):
+                for image, detections in images_of(record):
                     number, first = images.count + 1, annotations.count + 1
                     images.add([{"id": number, **image, **size}])
                     annotations.add([_annotation(n, number, found) for n, found in enumerate(detections, first)])
@@ -48,15 +45,6 @@ class CocoJson(RunFormat):
             shutil.copyfileobj(aside, file)
             categories = [{"id": class_id, "name": name} for class_id, name in enumerate(self.names)]
             file.write(b'\n],\n"categories": ' + compact(categories) + b"}\n")
-
-
-def _images(record: Record) -> Iterator[tuple[dict[str, Any], Collection[Detection]]]:
-    """What becomes of a record: the image that it is of, or each frame, and what was found in it."""
-    if record.video is None:
-        yield {"file_name": record.file}, record.detections or ()
-    for number, frame in frames_of(record):
-        name = f"{frame_name(record.file, number)}.jpg"
-        yield {"file_name": name, "video": record.file, "frame": frame.index, "time": frame.time}, frame.detections
 
 
 def _annotation(number: int, image: int, found: Detection) -> dict[str, Any]:

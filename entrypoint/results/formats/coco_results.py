@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from entrypoint.errors import SourceError
+from entrypoint.results.cocoimages import images_of
 from entrypoint.results.formats.base import JsonArray, RunFormat
 from entrypoint.text import printable
 from entrypoint.values import Detection, Record
@@ -32,12 +33,11 @@ class CocoResults(RunFormat):
         results, numbers = JsonArray(file), count(1)
 
         def take(record: Record) -> None:
-            if record.detections is None:
-                return
-            number = next(numbers)  # as coco.json counts
-            image = number if self.image_ids is None else self.image_ids.get(record.file)
-            if image is not None:
-                results.add([line for found in record.detections if (line := self._line(image, found))])
+            for shown, detections in images_of(record):
+                number = next(numbers)  # as coco.json counts
+                image = number if self.image_ids is None else self.image_ids.get(shown["file_name"])
+                if image is not None:
+                    results.add([line for found in detections if (line := self._line(image, found))])
 
         yield take
         file.write(b"\n]\n")

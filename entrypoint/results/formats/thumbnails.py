@@ -10,7 +10,7 @@ _EMBEDDED = 2_000
 
 
 class Thumbnails(FrameFormat):
-    """Of each input where there are at most 2,000; of more inputs those on the contact sheet."""
+    """Of each input where there are at most 2,000; of more inputs those on the contact sheet. Of a video, a strip."""
 
     name = "thumbnails"
     help = "thumbnails/<path>.jpg: the small images that index.html and sheet.jpg show."
@@ -37,5 +37,14 @@ class Thumbnails(FrameFormat):
     def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
         from entrypoint.results.report.thumbnails import encoded, shrunk
 
-        if self._pictured is None or shown.file in self._pictured:
-            leave(result_path(self.folder, shown.file, ".jpg"), encoded(shrunk(shown.image)))
+        if self.pictures(shown.file):
+            leave(self.path(shown.file), encoded(shrunk(shown.image)))
+
+    def pictures(self, file: str) -> bool:
+        """Whether an input gets one."""
+        return self._pictured is None or file in self._pictured
+
+    @classmethod
+    def path(cls, file: str) -> str:
+        """Where that of an input is."""
+        return result_path(cls.folder, file, ".jpg")

@@ -37,32 +37,3 @@ def shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def encoded(picture: NDArray[np.uint8]) -> bytes:
     """The picture as the bytes of a JPEG."""
     return cv2.imencode(".jpg", picture, _JPEG)[1].tobytes()
-
-
-class Strip:
-    """Frames of a video, evenly spread over what has been seen so far, however long it turns out to be."""
-
-    def __init__(self) -> None:
-        self._frames: list[NDArray[np.uint8]] = []
-        self._seen, self._every = 0, 1
-
-    def add(self, image: NDArray[np.uint8]) -> None:
-        """Take the next frame (HWC uint8 BGR); most are only counted."""
-        if self._seen % self._every == 0:
-            self._frames.append(shrunk(image).copy())
-            if len(self._frames) == 2 * STRIP:
-                self._frames, self._every = self._frames[::2], self._every * 2
-        self._seen += 1
-
-    def picture(self) -> NDArray[np.uint8] | None:
-        """At most STRIP of the frames side by side (HWC uint8 BGR); None where there was none."""
-        if not self._frames:
-            return None
-        places = np.linspace(0, len(self._frames) - 1, min(STRIP, len(self._frames))).round().astype(int)
-        frames = [self._frames[place] for place in places]
-        size = (frames[0].shape[1], frames[0].shape[0])  # a video may change its size: the strip cannot
-        return np.hstack([frame if frame.shape == frames[0].shape else _fitted(frame, size) for frame in frames])
-
-
-def _fitted(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.sheet import contact_sheet, tiles_of
-from entrypoint.results.report.thumbnails import SHEET, SIDE, STRIP, Strip, encoded, sheet_places, shrunk
+from entrypoint.results.report.thumbnails import SHEET, SIDE, STRIP, encoded, sheet_places, shrunk
+from entrypoint.results.report.tiles import Tiles, strip
 from entrypoint.values import Detection, Record
 
 
@@ -27,26 +28,22 @@ def test_a_picture_is_small_and_keeps_its_shape(size: tuple[int, int], expected:
     assert back is not None and back.shape == picture.shape
 
 
-@pytest.mark.parametrize("frames", [1, 3, STRIP, 2 * STRIP - 1, 100, 1000])
+@pytest.mark.parametrize("frames", [1, 9, 70, 512, 1300])
 def test_the_frames_of_a_strip_are_spread_over_the_whole_video(frames: int) -> None:
-    strip = Strip()
-    for number in range(frames):
-        strip.add(plain(90, 160, number * 255 // frames))
-    picture = strip.picture()
-    assert picture is not None
-    assert picture.shape == (90, 160 * min(frames, STRIP), 3)
-    greys = picture[0, ::160, 0].tolist()
-    assert greys == sorted(greys) and greys[0] == 0
-    assert frames < 3 or greys[-1] > 120
-
-
-def test_a_strip_without_frames_is_none_and_one_whose_size_changes_is_whole() -> None:
-    strip = Strip()
-    assert strip.picture() is None
-    strip.add(plain(90, 160, 1))
-    strip.add(plain(160, 90, 2))
-    picture = strip.picture()
-    assert picture is not None and picture.shape == (90, 320, 3)
+    counts = [min(512, frames - start) for start in range(0, frames, 512)]
+    pictures, number = [], 0
+    for count in counts:
+        tiles = Tiles()
+        for _ in range(count):
+            tiles.add(plain(180, 320, number * 255 // frames))
+            number += 1
+        pictures.append(tiles.picture())
+    picture = decoded(strip(counts, pictures.__getitem__, 320, 180))
+    shown = min(-(-frames // 8), STRIP)
+    assert picture.shape == (90, 160 * shown, 3)
+    greys = picture[45, 80::160, 0].astype(int).tolist()
+    assert greys == sorted(greys) and greys[0] < 3
+    assert frames < 9 or greys[-1] > 120
 
 
 @pytest.mark.parametrize("count", [1, 47, 48, 49, 2_000, 100_001, 10**6])
