@@ -375,7 +375,7 @@ def test_the_schema_is_one() -> None:
 
 
 def test_there_is_a_file_for_every_case() -> None:
-    assert list(load_jobs()) == ["cpu", "edge", "ipfs", "local", "s3", "sample", "shards"]
+    assert list(load_jobs()) == ["cpu", "edge", "ipfs", "local", "s3", "sample", "shards", "video"]
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
