@@ -38,4 +38,4 @@ def decode_heif(data: bytes, kind: str) -> NDArray[np.uint8] | Failure:
 def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim == 2:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    return np.ascontiguousarray(image[..., :3])
+    return image[..., :3].copy()  # what the decoder gives cannot be drawn on

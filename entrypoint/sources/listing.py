@@ -110,7 +110,7 @@ class Collector:
     def __init__(self) -> None:
         self.ignored: Counter[str] = Counter()
         self.count = 0
-        self._origin, self._mark = Origin(""), ""
+        self._origin, self._mark, self._is_plain = Origin(""), "", False
         self._marks: dict[Origin, str] = {}  # how a name is marked that is not of the first origin
         self._names: list[str] = []  # of inputs whose paths follow from their names, and the marks behind them
         self._exceptional: list[tuple[str, Exceptional]] = []
@@ -123,7 +123,7 @@ class Collector:
             self._exceptional.append(
                 (file, Exceptional(Origin(path, kind or kinds.by_suffix(suffix(file))), "", failure))
             )
-        elif base == self._origin.base and kind is self._origin.kind and self._marks:
+        elif self._is_plain and base == self._origin.base and kind is self._origin.kind:
             self._names.append(file + self._mark if self._mark else file)
         else:
             self._add(file, Origin(base, kind))
@@ -146,7 +146,7 @@ class Collector:
                 if len(self._marks) == _MOST_ORIGINS:
                     return False
                 self._marks[origin] = f"\0{chr(len(self._marks))}" if self._marks else ""
-            self._origin, self._mark = origin, self._marks[origin]
+            self._origin, self._mark, self._is_plain = origin, self._marks[origin], type(origin) is Origin
         return True
 
     def listing(self, clash: Clash, options: ReadOptions) -> Listing:

@@ -7,12 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import av
 import click
+import numpy as np
+import pillow_heif
+from PIL import Image
 
 from entrypoint.host import limits
 from entrypoint.sources.samples import DEMO_SCENES
@@ -81,7 +86,9 @@ def licences(bench: Bench) -> None:
     listed = bench.run("cat", "/opt/yolo-bac/licences/packages.txt").stdout
     packages = ("onnxruntime", "numpy", "ultralytics-opencv-headless")
     expect([name for name in packages if f"\n{name} " not in listed], [])
-    texts = bench.run("sh", "-c", "ls /opt/yolo-bac/LICENSE /opt/yolo-bac/licences/onnxruntime")
+    texts = bench.run(
+        "sh", "-c", "cd /opt/yolo-bac; ls LICENSE licences/onnxruntime licences/bundled.txt licences/GPL-3.txt"
+    )
     expect(texts.returncode, 0, texts)
 
 
@@ -109,6 +116,26 @@ def hardened_run_equals_the_checkout(bench: Bench) -> None:
     command = ["--weights", bench.inputs, "--source", bench.images, "--project", ours]
     subprocess.run([sys.executable, "-m", "entrypoint", *map(str, command)], check=True, capture_output=True)
     close(records(out / "exp"), records(ours / "exp"))
+
+
+def video_archive_and_photograph(bench: Bench) -> None:
+    data, out = bench.folder("data"), bench.folder("out")
+    scenes = sorted(DEMO_SCENES.iterdir())
+    with zipfile.ZipFile(data / "scenes.zip", "w") as archive:
+        archive.write(scenes[0], "a/scene.png")
+    pillow_heif.from_pillow(Image.open(scenes[1])).save(data / "photograph.heic")
+    with av.open(str(data / "clip.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for scene in scenes[:3]:
+            pixels = np.asarray(Image.open(scene).convert("RGB").resize((320, 240)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        container.mux(stream.encode())
+    ended = bench.run("--demo", "--source", "/datasets", options=HARDENED, datasets=f"{data}:ro", outputs=out)
+    expect(ended.returncode, 0, ended)
+    files = ["clip.mkv", "photograph.heic", "scenes.zip/a/scene.png"]
+    expect([(record["file"], record["failure"]) for record in records(out / "exp")], [(file, None) for file in files])
+    expect((out / "exp" / "images" / "clip.mkv.mp4").is_file(), True)
 
 
 def single_files_as_mounts(bench: Bench) -> None:
@@ -211,6 +238,7 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
     ultralytics_is_quiet_and_offline,
     pytorch_is_the_variants,
     hardened_run_equals_the_checkout,
+    video_archive_and_photograph,
     single_files_as_mounts,
     private_dataset_of_root,
     no_home,

@@ -28,6 +28,7 @@ def pixels(data: bytes) -> NDArray[np.uint8]:
     found = decode_image(data)
     assert not isinstance(found, Failure), found
     assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+    assert found.flags.writeable and found.flags.c_contiguous
     return found
 
 

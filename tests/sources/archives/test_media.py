@@ -47,15 +47,18 @@ def read_in_order(listing: Listing) -> dict[str, np.ndarray | Failure]:
 def test_members_are_inputs_named_after_the_archive(tmp_path: Path, kind: str) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "data.zip").write_bytes(MAKERS[kind](FILES | BESIDE))
-    (tmp_path / "in" / "own.png").write_bytes(FILES["a/1.png"])
+    for own in ("another.png", "own.png"):
+        (tmp_path / "in" / own).write_bytes(FILES["a/1.png"])
     for source, prefix in ((tmp_path / "in", "data.zip/"), (tmp_path / "in" / "data.zip", "data.zip/")):
         listing = listed(source)
         names = [f"{prefix}{name}" for name in sorted(IMAGES)]
-        assert list(listing.files) == names + (["own.png"] if source.is_dir() else [])
+        assert list(listing.files) == (["another.png", *names, "own.png"] if source.is_dir() else names)
         assert listing.ignored == {".txt file": 1, "hidden file": 1, "plain text": 1, ".zip file": 1}
         found = read_in_order(listing)
         for name, image in IMAGES.items():
             np.testing.assert_array_equal(found[f"{prefix}{name}"], image)
+        for name in {"own.png", "another.png"} & found.keys():
+            np.testing.assert_array_equal(found[name], IMAGES["a/1.png"])
 
 
 @pytest.mark.parametrize("kind", ["stored zip", "tar.gz"])
