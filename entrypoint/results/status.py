@@ -22,6 +22,7 @@ class Counts:
 
     Of those done, `reused` are from before a restart, and `taken_over` from another run. Where there is such a run,
     `new` counts the inputs that were not to be had from it, and `gone` those of its inputs that are no longer there.
+    `videos` are those that could be read, with so many `frames`.
     """
 
     total: int
@@ -31,6 +32,8 @@ class Counts:
     new: int = 0
     gone: int = 0
     detections: int = 0
+    videos: int = 0
+    frames: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     failed_files: list[str] = field(default_factory=list)
 
@@ -40,6 +43,8 @@ class Counts:
 
     def add(self, record: Record, *, reused: bool = False, taken_over: bool = False) -> None:
         """Count an input by its record."""
+        if record.video and record.detections is not None:
+            self.videos, self.frames = self.videos + 1, self.frames + record.video.frames_read
         if record.failure is not None:
             self.failures[record.failure.kind] += 1
             if len(self.failed_files) < _SHOWN_FAILURES:

@@ -18,7 +18,8 @@ def verdict(counts: Counts) -> str:
     """One line on how it went."""
     if not counts.total:
         return "Nothing to do: the source holds no media."
-    images = f"{counts.total} image{'s' * (counts.total != 1)}"
+    kind = "image" if not counts.videos else "video" if counts.videos == counts.total else "input"
+    images = f"{counts.total} {kind}{'s' * (counts.total != 1)}"
     found = f"{counts.detections} detection{'s' * (counts.detections != 1)}"
     if counts.failed:
         return f"{counts.failed} of {images} failed; {found} in the other {counts.done}."
@@ -39,9 +40,15 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
         if counts.failures[OUT_OF_MEMORY]:
             lines.append(f"Out of memory: {ADVICE}.")
         lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
-    looked = counts.done + counts.failed - counts.reused - counts.taken_over
-    lines.append(f"Time: {seconds:.1f} s{f', {looked / seconds:.1f} images a second' if looked and seconds else ''}.")
+    lines.append(f"Time: {seconds:.1f} s{_speed(counts, seconds)}.")
     return "\n".join(map(shown, lines)).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"
+
+
+def _speed(counts: Counts, seconds: float) -> str:
+    looked = counts.done + counts.failed - counts.reused - counts.taken_over
+    if counts.videos:  # of which some frames may have been looked at before
+        return f"; {counts.frames} frames in {counts.videos} video{'s' * (counts.videos != 1)}"
+    return f", {looked / seconds:.1f} images a second" if looked and seconds else ""
 
 
 def print_summary(text: str) -> None:

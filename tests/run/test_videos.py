@@ -172,7 +172,8 @@ def test_a_video_without_a_frame_does_not_end_the_run(yolo_bac: Run, tmp_path: P
     (tmp_path / "in" / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     moving(tmp_path / "in" / "good.mp4", 5)
     ended = yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--max-failures", 1)
-    assert ended.code == 0
+    assert ended.code == 0 and ended.stdout.startswith("1 of 2 inputs failed; ")
+    assert "; 5 frames in 1 video." in ended.stdout
     found = records(tmp_path / "exp")
     assert found["broken.mp4"]["failure"].startswith("damaged: ") and found["broken.mp4"]["detections"] is None
     assert len(by_frame(found["good.mp4"])) == 5
