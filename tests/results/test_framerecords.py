@@ -41,7 +41,7 @@ def test_all_detections_come_back_with_their_frame_and_time(
 @pytest.mark.parametrize("failure", [None, Failure("truncated", "it ends early")])
 def test_the_journal_refers_to_them(failure: Failure | None) -> None:
     stored = StoredDetections("video-frames/v.mp4.jsonl", 7, 9, 9)
-    entry = Entry(Record("v.mp4", 9, 9, stored, failure, FACTS), None, ("video-frames/v.mp4.jsonl",))
+    entry = Entry(Record("v.mp4", 9, 9, stored, failure, video=FACTS), None, ("video-frames/v.mp4.jsonl",))
     line = entry.to_line()
     assert_valid(decoded(line), "journal")
     assert Entry.from_json(decoded(line)) == entry
@@ -60,7 +60,7 @@ def test_a_file_that_is_gone_is_an_error_of_the_output() -> None:
 
 def test_the_text_of_a_record_is_that_of_its_json_in_pieces() -> None:
     many = tuple(found for index in range(900) for found in frame(index, 3).detections)
-    record = Record('v ", "detections": [].mp4', 9, 9, many, None, FACTS)
+    record = Record('v ", "detections": [].mp4', 9, 9, many, None, video=FACTS)
     pieces = list(record.to_text())
     assert decoded(b"".join(pieces)) == record.to_json()
     assert len(pieces) > 3
