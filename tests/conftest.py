@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +33,14 @@ class Ended:
     code: int
     stdout: str
     stderr: str
+
+
+@pytest.fixture(autouse=True)
+def limit_of_memory() -> Iterator[None]:
+    """A job that runs in this process guards its memory; the processes of later tests must not inherit that limit."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield
+    resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 @pytest.fixture

@@ -45,16 +45,9 @@ class Cgroup:
         return group
 
     def join(self) -> None:
-        """Move this process into it; what the kernel refuses at a moment when groups come and go is tried again."""
+        """Move this process into it."""
         for view in self.views.values():
-            for left in reversed(range(40)):
-                try:
-                    _set(view / "cgroup.procs", str(os.getpid()))
-                    break
-                except OSError:
-                    if not left:
-                        raise
-                    time.sleep(0.25)
+            _set(view / "cgroup.procs", str(os.getpid()))
 
     def oom_kills(self) -> int:
         """How many of its processes were killed because memory ran out."""

@@ -57,10 +57,6 @@ class ProcessRunner:
         return RunningProcess(process, cgroup)
 
 
-# Joins a group; what the kernel refuses at a moment when groups come and go is tried again.
-_JOIN = "n=0; until echo $$ > %(file)s 2>/dev/null; do n=$((n + 1)); [ $n -lt 40 ]; sleep 0.25; done"
-
-
 class RunningProcess:
     """One process; its limits go with it."""
 
@@ -98,7 +94,7 @@ def _command(launch: Launch, cgroup: Cgroup | None) -> list[str]:
     start = ["sh", str(_WORKDIR / "start"), *launch.arguments]
     enter = shlex.join(["exec", "chroot", "root", "env", f"--chdir={_WORKDIR}", *start])
     unshare = shlex.join(["exec", "unshare", *namespaces, "--", "sh", "-c", f"{script}\n{enter}"])
-    return ["sh", "-c", "\n".join(["set -e", *(_JOIN % {"file": file} for file in procs), unshare])]
+    return ["sh", "-c", "\n".join(["set -e", *(f"echo $$ > {file}" for file in procs), unshare])]
 
 
 def _mounts(launch: Launch, cgroup: Cgroup | None) -> Iterator[str]:
