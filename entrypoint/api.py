@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from entrypoint.detect import loading
 from entrypoint.detect.devices import devices_for
 from entrypoint.detect.views import View
+from entrypoint.detectionsettings import Engine
 from entrypoint.errors import ResourceError
 from entrypoint.option import declared
-from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Engine, Settings
+from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Settings
 from entrypoint.values import Detections, Failure
 from entrypoint.weights.find import find_weights
 

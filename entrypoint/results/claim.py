@@ -19,7 +19,7 @@ from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, empty_scratch, rea
 from entrypoint.results.lock import OWNER, FolderLock, read_owner
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
 from entrypoint.results.runstatus import STATUS, RunStatus
-from entrypoint.results.tree import Owner, Tree
+from entrypoint.results.tree import Owner, Tree, make_folders, owner_above
 
 _MOST_STATUS_BYTES = 64 << 20
 
@@ -40,7 +40,7 @@ def claim(
     cannot be written.
     """
     with output_errors(project):
-        owner = _owner_above(project)
+        owner = owner_above(project)
         make_folders(project, owner)
         for number in count(1):
             path = project / (name if number == 1 else f"{name}{number}")
@@ -89,23 +89,6 @@ def read_status(tree: Tree) -> RunStatus:
         except OSError as error:
             raise ValueError(f"it cannot be read: {error.strerror}") from error
     return RunStatus.from_json(decoded(data))
-
-
-def make_folders(path: Path, owner: Owner | None) -> None:
-    """`mkdir -p`; what is made can be entered by all, whatever the umask, as what publishes results wants it."""
-    if path.is_dir():
-        return
-    if not path.parent.exists():
-        make_folders(path.parent, owner)
-    try:
-        path.mkdir()
-    except FileExistsError:  # by another process, meanwhile
-        if not path.is_dir():
-            raise
-        return
-    path.chmod(0o755)
-    if owner:
-        os.chown(path, *owner)
 
 
 def _try(
@@ -231,15 +214,6 @@ def _appear_whole(path: Path, tree: Tree, text: bytes) -> None:
         os.link(f"/proc/self/fd/{descriptor}", STATUS, dst_dir_fd=tree.descriptor)
     finally:
         os.close(descriptor)
-
-
-def _owner_above(project: Path) -> Owner | None:
-    """Who shall own the results: the owner of the folder they are put in. Only root can give files away."""
-    if os.geteuid() != 0:
-        return None
-    there = next(folder for folder in (project, *project.absolute().parents) if folder.exists())
-    found = there.stat()
-    return (found.st_uid, found.st_gid) if (found.st_uid, found.st_gid) != (0, 0) else None
 
 
 @contextmanager

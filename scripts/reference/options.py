@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from entrypoint.cli.detectpy import FOREIGN
+from entrypoint.commandsettings import CommandSettings
 from entrypoint.option import COMPARE, CONVERT, CONVERT_RESULTS, EVALUATE, INSPECT, MERGE, RUN, Option, declared
-from entrypoint.settings import CommandSettings, Settings
+from entrypoint.settings import Settings
 
 _HEAD = """# Options
 
-Every option of `yolo-bac`, from the declarations in [entrypoint/settings.py](../entrypoint/settings.py); `scripts/docs`
+Every option of `yolo-bac`, from the declarations below [entrypoint/](../entrypoint/settings.py); `scripts/docs`
 writes this page.
 
 - **Names, defaults and meaning** are detect.py's where detect.py has the option. As there, an option can be shortened

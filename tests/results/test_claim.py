@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from entrypoint.errors import OutputError
+from entrypoint.inputstate import InputState
 from entrypoint.results.claim import abandon, claim, start_over
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.status import Counts, Status
 from entrypoint.settings import Settings
-from entrypoint.values import InputState, Record
+from entrypoint.values import Record
 from tests.conftest import ROOT
 from tests.schemas import assert_valid
 
