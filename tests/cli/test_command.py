@@ -12,7 +12,7 @@ import pytest
 
 from entrypoint import __version__
 from entrypoint.errors import WeightsError
-from entrypoint.run import job, source
+from entrypoint.run import plan, source
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from entrypoint.weights.find import find_weights
 from tests.classic import save_classic, tiny_model, tiny_names
@@ -69,7 +69,7 @@ def test_errors_lead_with_the_diagnosis(
 
 
 def test_a_defect_is_exit_code_1(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "find_weights", lambda *_: 1 / 0)
+    monkeypatch.setattr(plan, "find_weights", lambda *_: 1 / 0)
     ended = yolo_bac(*demo("--project", tmp_path))
     assert ended.code == 1
     assert (
@@ -118,7 +118,7 @@ def test_media_under_inputs_beside_the_weights(yolo_bac: Run, tmp_path: Path, mo
     inputs.mkdir()
     (inputs / "1b9d6bcd").write_bytes(DEMO_WEIGHTS.read_bytes())
     (inputs / "scene without suffix").write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
-    for module in (job, source):
+    for module in (plan, source):
         monkeypatch.setattr(module, "INPUTS", inputs)
     monkeypatch.setattr(source, "DATASETS", tmp_path / "absent")
     ended = yolo_bac("--imgsz", 320, "--project", tmp_path)
@@ -222,7 +222,7 @@ def test_odd_environments(
     yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, code: int
 ) -> None:
     monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(job, "INPUTS", DEMO_WEIGHTS)
+    monkeypatch.setattr(plan, "INPUTS", DEMO_WEIGHTS)
     assert (
         yolo_bac(
             "--source", DEMO_SCENES, "--imgsz" if "IMGSZ" not in variable else "--name", 320, "--project", tmp_path
