@@ -73,7 +73,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
 
 
 class _Work:
-    """What is done in the folder: earlier records are kept, what is left is looked at, the files of the run are written."""
+    """What is done in the folder: records are kept, what is left is looked at, the files of the run are written."""
 
     def __init__(self, plan: Plan, folder: RunFolder, status: Status) -> None:
         self._plan, self._folder, self._status = plan, folder, status
