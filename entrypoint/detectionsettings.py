@@ -25,8 +25,8 @@ class DetectionSettings:
         is_list=True,
         separator="\n",
         help="The weights: a file, a folder that holds it, or the name of a file below /inputs. It is recognised by "
-        "its content, whatever it is called. Several together are an ensemble, whose candidates meet before NMS. In "
-        "the environment, each stands on a line of its own.",
+        "its content, whatever it is called. Several are an ensemble: each looks at every image, and NMS chooses among "
+        "the boxes of all. The environment variable names each on a line of its own.",
     )
     source: str | None = option(
         None,

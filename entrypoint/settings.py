@@ -65,8 +65,8 @@ class Settings(ResultSettings):
         metavar="auto|none|I/N",
         default_text="the whole source",
         help="Look at share I of N only, from 0/N to N-1/N, and write to part-I-of-N in this run's folder; `auto` "
-        "takes the numbers that Bacalhau or AWS Batch gave this execution; `none` says that each execution sees "
-        "other data. `merge` makes one run of the parts.",
+        "takes the numbers that Bacalhau or AWS Batch gave this execution; `none` says that each execution of the job "
+        "has data of its own, of which it looks at all. `merge` makes one run of the parts.",
     )
     max_failures: int = option(
         0,

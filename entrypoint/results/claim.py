@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from entrypoint.log import LOG
 from entrypoint.results.journal import JOURNAL, left_files
 from entrypoint.results.journallines import decoded
 from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, empty_scratch, read_begun
@@ -20,6 +21,7 @@ from entrypoint.results.lock import OWNER, FolderLock, read_owner
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Owner, Tree, make_folders, owner_above
+from entrypoint.text import difference, printable
 
 _MOST_STATUS_BYTES = 64 << 20
 
@@ -116,6 +118,8 @@ def _open(
     continued = bool(found and resume and found.state != "finished" and found.identity == identity)
     fresh = found is None and _is_untouched(path)
     if not (fresh or continued or exist_ok):
+        if found and resume and found.state != "finished":
+            _say_why_not(path, found.identity, identity)
         return None
     if found:
         with suppress(OSError):  # a run that was killed while it cleared up
@@ -132,6 +136,17 @@ def _open(
         raise InTheWayError(path, SCRATCH)
     left = found.left if found and continued else ()
     return RunFolder(path, lock, owner, continued=continued, fresh=fresh, left=left)
+
+
+def _say_why_not(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Tell who expects an unfinished run to be continued what it was that this one has not in common with it."""
+    what = next((what for what in ours if theirs.get(what) != ours[what]), "identity")
+    LOG.info(
+        "%s is unfinished, but not continued, for it is of other %s (%s, there and here)",
+        printable(path),
+        what,
+        difference(theirs.get(what), ours.get(what)),
+    )
 
 
 def _ours(tree: Tree) -> RunStatus | None:

@@ -43,11 +43,12 @@ def demo(*arguments: object) -> list[object]:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ({"--weights": "nowhere.pt"}, 3, "no such file"),
+        ({"--weights": "nowhere.pt"}, 3, "'nowhere.pt': there is no such file, nor one of that name under /inputs"),
         ({"--weights": "README.md"}, 3, "plain text; expected a YOLOv5 checkpoint"),
         ({"--source": "nowhere"}, 4, "'nowhere' does not exist; expected"),
         ({"--source": "rtsp://camera/1"}, 4, "streams and cameras are not read"),
         ({"--source": "scripts"}, 4, "holds no images (ignored:"),
+        ({"--source": "docs/*.nothing"}, 4, "'docs/*.nothing' matches no images; expected at least one"),
         ({"--project": "README.md/out"}, 6, "cannot write README.md/out: Not a directory"),
         ({"--project": "/proc/out"}, 6, "expected a writable output folder"),
         ({"--device": "7"}, 7, "--device 7: found"),
@@ -237,7 +238,9 @@ def test_odd_environments(
         (["--wieghts", "x"], "No such option '--wieghts'"),
         (["--conf-thres", "2"], "'--conf-thres': '2' is not a number from 0 to 1"),
         (["merge"], "Missing argument 'DIR...'"),
-        (["photo.jpg"], "No such command 'photo.jpg'"),
+        (["photo.jpg"], "No such command 'photo.jpg'; images are named with --source"),
+        (["--source", "a.jpg", "b.jpg"], "No such command 'b.jpg'; images are named with --source"),
+        (["convert", "best.pt"], "Missing option '--to'. Choose from: safe-pt, onnx"),
     ],
 )
 def test_wrong_usage_is_said_in_the_first_line(yolo_bac: Run, arguments: list[str], words: str) -> None:

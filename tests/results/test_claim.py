@@ -103,6 +103,15 @@ def test_a_folder_with_things_of_the_users_is_not_taken(tmp_path: Path) -> None:
     folder.close()
 
 
+def test_why_an_unfinished_run_is_not_continued_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    claim(tmp_path, "exp", {"settings": {"conf_thres": 0.25, "imgsz": None}}).close()
+    other = claim(tmp_path, "exp", {"settings": {"conf_thres": 0.5, "imgsz": None}})
+    assert other.path.name == "exp2"
+    assert "exp is unfinished, but not continued, for it is of other settings (conf_thres 0.25 and 0.5" in caplog.text
+    other.close()
+
+
 YOLO_LAYOUT = {
     "images/a.jpg": b"theirs",
     "images/train/b.jpg": b"theirs",
