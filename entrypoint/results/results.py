@@ -113,7 +113,7 @@ class Results:
                 if not record.failure:
                     raise
                 LOG.warning("%s: %s", file, error)
-        with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
+        with output_errors(self._folder.path, JOURNAL), self._folder.ledger.recording(file) as left:
             self._journal.append(index, Entry(record, state, (*kept, *left)).to_line(line))
         self._journal.sync()
 
@@ -136,7 +136,7 @@ class Results:
         leave = self.leave(file)
 
         def ended(segment: Segment) -> Segment:
-            with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
+            with output_errors(self._folder.path, JOURNAL), self._folder.ledger.recording(file) as left:
                 self._journal.append_segment(file, segment.to_line(file, state, left))
             return replace(segment, files=left)
 

@@ -4,7 +4,9 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +14,8 @@ from entrypoint.cli.run import quiet_libraries
 from entrypoint.detectionsettings import ENGINES, Engine
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+
+MEASUREMENTS = ("stages", "whole", "scaling", "lock", "start", "growth", "peer")
 
 
 @click.command()
@@ -25,6 +29,7 @@ from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 @click.option("--batch-size", type=click.IntRange(1), help="As yolo-bac's.")
 @click.option("--growth", is_flag=True, help="Also run ten times as many images: memory and time an image.")
 @click.option("--peer", metavar="COMMAND", help="A command line to run beside: {weights} {source} {project} {imgsz}.")
+@click.option("--only", multiple=True, type=click.Choice(MEASUREMENTS), help="Measure this alone; may be repeated.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Also write all figures to this file.")
 def main(
     weights: Path,
@@ -37,6 +42,7 @@ def main(
     batch_size: int | None,
     growth: bool,
     peer: str | None,
+    only: tuple[str, ...],
     report: Path | None,
 ) -> None:
     """Print what an image takes on this machine, and where.
@@ -47,23 +53,34 @@ def main(
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = dict(os.environ)  # what whole commands are to see: the settings for our libraries slow a peer down
     quiet_libraries()
-    from scripts.benchmark.measures import Bench  # after the libraries' settings
+    from entrypoint.sources.medium import FileMedium  # after the libraries' settings
+    from entrypoint.sources.scan import scan
+    from scripts.benchmark.measures import Bench
     from scripts.benchmark.processes import Commands
+    from scripts.benchmark.runs import Runs
 
     side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
     settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
-    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as scratch:
-        bench = Bench(Commands(settings, Path(scratch), environment), images, count, rounds)
-        figures = {
-            "machine": bench.machine(),
-            "stages": bench.stages(),
-            "whole": bench.whole(),
-            "scaling": bench.scaling(),
-            "lock": bench.lock(),
-            "start": bench.start(),
-            **({"growth": bench.growth()} if growth else {}),
-            **({"peer": bench.beside(peer)} if peer else {}),
+    paths = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
+    if not paths:
+        raise click.UsageError(f"--images {images}: no images there")
+    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as folder:
+        scratch = Path(folder)
+        bench = Bench(settings, scratch, paths, count, rounds)
+        runs = Runs(Commands(settings, scratch, environment), paths, count, rounds)
+        measurements: dict[str, Callable[[], dict[str, Any]]] = {
+            "stages": bench.stages,
+            "whole": bench.whole,
+            "scaling": bench.scaling,
+            "lock": bench.lock,
+            "start": runs.start,
         }
+        if growth:
+            measurements["growth"] = runs.growth
+        if peer:
+            measurements["peer"] = lambda: runs.beside(peer)
+        figures = {"machine": bench.machine()}
+        figures |= {name: measure() for name, measure in measurements.items() if not only or name in only}
     if report:
         report.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -1,9 +1,9 @@
-"""The measurements, in rounds that take one of each in turn, and what is said of them."""
+"""What is measured within this process, in rounds that take one of each in turn, and what is said of it."""
 
 import os
 import platform
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,31 +17,23 @@ from entrypoint.detectionsettings import Engine
 from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
 from entrypoint.results.runstatus import versions
-from entrypoint.sources.medium import FileMedium
+from entrypoint.settings import Settings
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import lock, stages
 from scripts.benchmark.clock import Span, median
 from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
-from scripts.benchmark.processes import Commands, Ran
 from scripts.benchmark.workload import Workload
-
-_FEW = 2  # what a start is measured with
 
 
 class Bench:
     """One network and one set of images. Each measurement prints its lines and gives its figures."""
 
-    def __init__(self, commands: Commands, images: Path, count: int, rounds: int) -> None:
-        self._commands, self._rounds = commands, rounds
-        self._settings, self._scratch = settings, scratch = commands.settings, commands.scratch
-        self._images = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
-        if not self._images:
-            raise click.UsageError(f"--images {images}: no images there")
-        self._folder = copies(scratch / "many", self._images, count)
-        self._few = copies(scratch / "few", self._images, _FEW)
-        media = scan(str(self._folder))
+    def __init__(self, settings: Settings, scratch: Path, images: Sequence[Path], count: int, rounds: int) -> None:
+        """`images` are taken in turn, up to `count`."""
+        self._settings, self._scratch, self._images, self._rounds = settings, scratch, images, rounds
+        media = scan(str(copies(scratch / "many", images, count)))
         self._devices = devices_for(settings)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
         self._threads = limits.threads() // len(loaded.lanes)
@@ -195,72 +187,6 @@ class Bench:
     def lock(self) -> dict[str, Any]:
         """How long the job around the network holds Python's lock."""
         return lock.measure(self._work, self._replaying(1)[0], self._rounds)
-
-    def start(self) -> dict[str, Any]:
-        """The command on two images, from its start."""
-        runs = [self._commands.program(self._few) for _ in range(self._rounds)]
-        first = statistics.median(run.first or run.seconds for run in runs)
-        figures = {"seconds": _seconds(runs), "first_result": first, "peak_mb": _peak(runs)}
-        click.echo(
-            f"\nThe command on {_FEW} images: {figures['seconds']:.2f} s, first result after {first:.2f} s, "
-            f"peak memory {figures['peak_mb']:.0f} MB"
-        )
-        return figures
-
-    def growth(self) -> dict[str, Any]:
-        """The command on all images, and on ten times as many."""
-        once = len(self._work.media)
-        tenfold = copies(self._scratch / "tenfold", self._images, 10 * once)
-        runs = [(self._commands.program(self._folder), self._commands.program(tenfold)) for _ in range(self._rounds)]
-        figures: dict[str, Any] = {}
-        click.echo("\nThe command on           images   ms an image   peak memory, MB")
-        for count, side in ((once, 0), (10 * once, 1)):
-            taken = [pair[side] for pair in runs]
-            figures[str(count)] = {"ms": _seconds(taken) / count * 1e3, "peak_mb": _peak(taken)}
-            click.echo(f"{count:31}{figures[str(count)]['ms']:14.2f}{figures[str(count)]['peak_mb']:18.0f}")
-        further = [(more.seconds - less.seconds) / (9 * once) * 1e3 for less, more in runs]
-        figures["ms_each_further"] = statistics.median(further)
-        click.echo(f"  each further image {figures['ms_each_further']:.2f} ms")
-        return figures
-
-    def beside(self, command: str) -> dict[str, Any]:
-        """The command and a peer in turn, on all images and on two."""
-        figures: dict[str, Any] = {}
-        click.echo("\nBeside the peer   s     core-s   MB    the peer: s   core-s   MB   our time of its, pair by pair")
-        for folder, count in ((self._folder, len(self._work.media)), (self._few, _FEW)):
-            pairs = [
-                (self._commands.program(folder), self._commands.peer(command, folder)) for _ in range(self._rounds)
-            ]
-            ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-            ratios = [our.seconds / their.seconds for our, their in pairs]
-            figures[str(count)] = {
-                "seconds": _seconds(ours),
-                "core_seconds": _cores(ours),
-                "peak_mb": _peak(ours),
-                "peer_seconds": _seconds(theirs),
-                "peer_core_seconds": _cores(theirs),
-                "peer_peak_mb": _peak(theirs),
-                "ratios": ratios,
-                "ratio": statistics.median(ratios),
-            }
-            click.echo(
-                f"  {count:6} images{_seconds(ours):8.2f}{_cores(ours):8.2f}{_peak(ours):7.0f}"
-                f"{_seconds(theirs):15.2f}{_cores(theirs):8.2f}{_peak(theirs):7.0f}"
-                f"   {' '.join(f'{ratio:.2f}' for ratio in ratios)}: {statistics.median(ratios):.2f}"
-            )
-        return figures
-
-
-def _seconds(runs: list[Ran]) -> float:
-    return statistics.median(run.seconds for run in runs)
-
-
-def _cores(runs: list[Ran]) -> float:
-    return statistics.median(run.cpu for run in runs)
-
-
-def _peak(runs: list[Ran]) -> float:
-    return statistics.median(run.peak_mb for run in runs)
 
 
 def _processor() -> str:

@@ -166,12 +166,19 @@ class JsonArray:
 
     def add(self, items: Sequence[object]) -> None:
         """Write so many more."""
-        if items:
-            self._file.write((b",\n" if self.count else b"\n") + compact(items)[1:-1])
-            self.count += len(items)
+        self._add(compact(items)[1:-1], len(items))
+
+    def add_texts(self, items: Sequence[str]) -> None:
+        """Write so many more, each of which is JSON already."""
+        self._add(", ".join(items).encode(), len(items))
 
     def add_text(self, pieces: Iterable[bytes]) -> None:
         """Write one more, which is JSON in pieces."""
         self._file.write(b",\n" if self.count else b"\n")
         self._file.writelines(pieces)
         self.count += 1
+
+    def _add(self, items: bytes, count: int) -> None:
+        if count:
+            self._file.write((b",\n" if self.count else b"\n") + items)
+            self.count += count
