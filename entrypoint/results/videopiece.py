@@ -52,7 +52,7 @@ class PieceWriter:
         """The next frame (HWC uint8 BGR), to be shown at `pts`, which is later than the one before."""
         if self._start is None:
             self._start = pts
-        frame = VideoFrame.from_ndarray(_planes(image), format="yuv420p")
+        frame = VideoFrame.from_numpy_buffer(_planes(image), "yuv420p")
         frame.pts, frame.time_base = pts - self._start, self._look.time_base
         with self._errors():
             self._container.mux(self._stream.encode(frame))
