@@ -4,9 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -27,6 +25,7 @@ MEASUREMENTS = ("stages", "whole", "scaling", "lock", "start", "growth", "peer")
 @click.option("--device", default="", help="As yolo-bac's.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="As yolo-bac's.")
 @click.option("--batch-size", type=click.IntRange(1), help="As yolo-bac's.")
+@click.option("--video", type=click.Path(exists=True, path_type=Path), help="Measure this video instead of images.")
 @click.option("--growth", is_flag=True, help="Also run ten times as many images: memory and time an image.")
 @click.option("--peer", metavar="COMMAND", help="A command line to run beside: {weights} {source} {project} {imgsz}.")
 @click.option("--only", multiple=True, type=click.Choice(MEASUREMENTS), help="Measure this alone; may be repeated.")
@@ -40,6 +39,7 @@ def main(
     device: str,
     engine: Engine,
     batch_size: int | None,
+    video: Path | None,
     growth: bool,
     peer: str | None,
     only: tuple[str, ...],
@@ -58,29 +58,22 @@ def main(
     from scripts.benchmark.measures import Bench
     from scripts.benchmark.processes import Commands
     from scripts.benchmark.runs import Runs
+    from scripts.benchmark.video import VideoBench
 
     side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
     settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
-    paths = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
-    if not paths:
-        raise click.UsageError(f"--images {images}: no images there")
     with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as folder:
         scratch = Path(folder)
-        bench = Bench(settings, scratch, paths, count, rounds)
-        runs = Runs(Commands(settings, scratch, environment), paths, count, rounds)
-        measurements: dict[str, Callable[[], dict[str, Any]]] = {
-            "stages": bench.stages,
-            "whole": bench.whole,
-            "scaling": bench.scaling,
-            "lock": bench.lock,
-            "start": runs.start,
-        }
-        if growth:
-            measurements["growth"] = runs.growth
-        if peer:
-            measurements["peer"] = lambda: runs.beside(peer)
-        figures = {"machine": bench.machine()}
-        figures |= {name: measure() for name, measure in measurements.items() if not only or name in only}
+        commands = Commands(settings, scratch, environment)
+        if video:
+            measurements = VideoBench(commands, video, rounds).measurements(peer)
+        else:
+            paths = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
+            if not paths:
+                raise click.UsageError(f"--images {images}: no images there")
+            measurements = Bench(settings, scratch, paths, count, rounds).measurements()
+            measurements |= Runs(commands, paths, count, rounds).measurements(peer, growth=growth)
+        figures = {name: measure() for name, measure in measurements.items() if not only or name in ("machine", *only)}
     if report:
         report.write_text(json.dumps(figures, indent=2) + "\n")
 

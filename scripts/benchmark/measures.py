@@ -39,6 +39,16 @@ class Bench:
         self._threads = limits.threads() // len(loaded.lanes)
         self._work = Workload(loaded, media, settings, scratch)
 
+    def measurements(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        """All of them, by name."""
+        return {
+            "machine": self.machine,
+            "stages": self.stages,
+            "whole": self.whole,
+            "scaling": self.scaling,
+            "lock": self.lock,
+        }
+
     def machine(self) -> dict[str, Any]:
         """What is measured, and where."""
         loaded = self._work.loaded

@@ -1,7 +1,7 @@
 """What the formats for labelled stills have in common: which inputs are in them, and by which name."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import IO, ClassVar, Self
@@ -24,19 +24,16 @@ class Labelled:
     file: str
     width: int
     height: int
-    detections: tuple[Detection, ...]
+    detections: Collection[Detection]
+    is_still: bool
+    """Whether it is no video."""
 
     @classmethod
     def of(cls, record: Record) -> Self | None:
         """None for an input that failed."""
         if record.detections is None or record.width is None or record.height is None:
             return None
-        return cls(record.file, record.width, record.height, tuple(record.detections))
-
-    @property
-    def is_still(self) -> bool:
-        """Whether it is no video."""
-        return all(found.frame is None for found in self.detections)
+        return cls(record.file, record.width, record.height, record.detections, record.video is None)
 
 
 class StillsFormat(RunFilesFormat):

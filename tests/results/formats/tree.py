@@ -10,6 +10,7 @@ from entrypoint.results.formats.base import Format, MediumFormat
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 
 NAMES = ("person", 'traffic "light" <&>', "дом 狗")
 STATUS = RunStatus(
@@ -42,7 +43,11 @@ RECORDS = (
     Record("x.jpg", 64, 48, ()),
 )
 VIDEO = Record(
-    "clip.mp4", 320, 240, (found(0, 0.9, (1.0, 2.0, 3.0, 4.0), 0, 0.0), found(0, 0.8, (2.0, 2.0, 4.0, 4.0), 7, 0.28))
+    "clip.mp4",
+    320,
+    240,
+    (found(0, 0.9, (1.0, 2.0, 3.0, 4.0), 0, 0.0), found(0, 0.8, (2.0, 2.0, 4.0, 4.0), 7, 0.28)),
+    video=VideoFacts(25.0, 8, 8, 0.32),
 )
 
 
