@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from entrypoint import parse
+from entrypoint.exif import ExifWanted
 from entrypoint.log import LogFormat
 from entrypoint.option import (
     COMPARE,
@@ -237,6 +238,12 @@ class Settings:
         decides=True,
         help="Look at JPEG images whose data is damaged as far as they can be decoded, instead of counting them as "
         "failed.",
+    )
+    exif: ExifWanted = option(
+        "none",
+        decides=True,
+        help="What records tell from an image's EXIF data: time is when it was taken, all is also where, as latitude "
+        "and longitude.",
     )
     project: Path = option(
         OUTPUTS,

@@ -18,7 +18,7 @@ FLOORS = (
     ("engines", "sources"),
     ("host",),
     ("models",),
-    ("checks", "errors", "log", "text", "values", "shard", "option", "parse", "settings"),
+    ("checks", "errors", "exif", "log", "text", "values", "shard", "option", "parse", "settings"),
 )
 FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -19,7 +19,7 @@ from entrypoint.values import Detection, Record
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An input that was looked at: its size in pixels is known, and so is what was found, which may be nothing."""
+    """A still that was looked at: its size in pixels is known, and so is what was found, which may be nothing."""
 
     file: str
     width: int
@@ -28,15 +28,10 @@ class Labelled:
 
     @classmethod
     def of(cls, record: Record) -> Self | None:
-        """None for an input that failed."""
-        if record.detections is None or record.width is None or record.height is None:
+        """None for an input that failed, and for a video."""
+        if record.video or record.detections is None or record.width is None or record.height is None:
             return None
         return cls(record.file, record.width, record.height, tuple(record.detections))
-
-    @property
-    def is_still(self) -> bool:
-        """Whether it is no video."""
-        return all(found.frame is None for found in self.detections)
 
 
 class StillsFormat(RunFilesFormat):
@@ -54,13 +49,10 @@ class StillsFormat(RunFilesFormat):
 
             def take(record: Record) -> None:
                 nonlocal videos
-                labelled = Labelled.of(record)
-                if labelled is None:
-                    return
-                if labelled.is_still:
-                    write(labelled)
-                else:
+                if record.video and record.detections is not None:
                     videos += 1
+                elif labelled := Labelled.of(record):
+                    write(labelled)
 
             yield take
         if videos:
@@ -96,7 +88,7 @@ class LabelFilesFormat(MediumFormat, StillsFormat):
 
     def write(self, record: Record, line: bytes, leave: Leave) -> None:
         labelled = Labelled.of(record)
-        if labelled is not None and labelled.is_still:
+        if labelled is not None:
             leave(result_path(self.folder, self.stem(record.file), self.suffix), self.labels(labelled).encode())
 
     @staticmethod
