@@ -115,6 +115,12 @@ class DetectionSettings:
         detect_py=True,
         help="Let NMS drop a box that overlaps a more confident one of another class, too.",
     )
+    multi_label: bool = option(
+        False,
+        decides=True,
+        help="Report a box once for each class whose confidence is high enough, not only for the best one, as YOLOv5's "
+        "val.py does to measure weights.",
+    )
     augment: bool = option(
         False,
         decides=True,

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from entrypoint import parse
 from entrypoint.detectionsettings import DetectionSettings
+from entrypoint.exif import ExifWanted
 from entrypoint.option import CONVERT_RESULTS, RUN, option
 
 Palette = Literal["bright", "safe"]
@@ -110,4 +111,10 @@ class ResultSettings(DetectionSettings):
         decides=True,
         help="Look at JPEG images whose data is damaged as far as they can be decoded, instead of counting them as "
         "failed.",
+    )
+    exif: ExifWanted = option(
+        "none",
+        decides=True,
+        help="What records tell from an image's EXIF data: time is when it was taken, all is also where, as latitude "
+        "and longitude.",
     )

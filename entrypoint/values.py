@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.checks import checked_number, checked_object, checked_text, checked_whole, shown
+from entrypoint.exif import Exif
 from entrypoint.videofacts import VideoFacts
 
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
@@ -142,7 +143,8 @@ class Record:
     frame, and detections by falling confidence (of a video: by frame); one that failed has the failure alone. A video
     of which a part could be read has both: what was found, and what is wrong. The detections of a video may be too many
     to be held: they are read from where they lie whenever they are asked for.
-    `sha256` is that of the bytes that were read, in hexadecimal; None where none could be.
+    `sha256` is that of the bytes that were read, in hexadecimal; None where none could be. `exif`: when and where an
+    image was taken, None unless that was asked for and the image was looked at.
     """
 
     file: str
@@ -152,6 +154,7 @@ class Record:
     failure: Failure | None = None
     sha256: str | None = None
     video: VideoFacts | None = None
+    exif: Exif | None = None
 
     @classmethod
     def failed(cls, file: str, failure: Failure, sha256: str | None = None) -> Self:
@@ -187,6 +190,8 @@ class Record:
             "failure": None if self.failure is None else str(self.failure),
             "sha256": self.sha256,
         }
+        if self.exif is not None:
+            plain |= self.exif.to_json()
         return plain if self.video is None else plain | asdict(self.video)
 
     @classmethod
@@ -204,7 +209,7 @@ class Record:
         if not isinstance(found, list):
             raise ValueError(f"detections are {shown(found)}, expected a list")
         detections = tuple(Detection.from_json(one, width, height) for one in found)
-        return cls(file, width, height, detections, failure, sha256, video)
+        return cls(file, width, height, detections, failure, sha256, video, Exif.from_json(plain))
 
 
 def _not_a_detection(

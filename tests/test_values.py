@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entrypoint.exif import Exif
 from entrypoint.values import Detection, Failure, Record, compact
+from tests.schemas import assert_valid
 
 WIDTH, HEIGHT = 640, 480
 
@@ -26,6 +28,14 @@ def detections() -> st.SearchStrategy[Detection]:
 def test_a_record_comes_back_from_its_json(found: list[Detection]) -> None:
     record = Record("a/b ü.jpg", WIDTH, HEIGHT, tuple(found), sha256="0f" * 32)
     assert Record.from_json(json.loads(compact(record.to_json()))) == record
+
+
+@pytest.mark.parametrize("exif", [Exif(), Exif("2026:05:31 18:00:05"), Exif(None, -33.5, 151.25)])
+def test_a_record_with_exif_comes_back_from_its_json(exif: Exif) -> None:
+    record = Record("x.jpg", WIDTH, HEIGHT, (), exif=exif)
+    plain = json.loads(compact(record.to_json()))
+    assert_valid(plain, "record")
+    assert Record.from_json(plain) == record
 
 
 def test_a_failed_record_comes_back_from_its_json() -> None:
@@ -62,6 +72,12 @@ DAMAGED: list[tuple[str, Any]] = [
     ("has detections", RECORD | {"failure": "damaged: it"}),
     ("64 hexadecimal digits", RECORD | {"sha256": "0F" * 32}),
     ("64 hexadecimal digits", RECORD | {"sha256": 5}),
+    ("datetime", RECORD | {"datetime": 5}),
+    ("datetime", RECORD | {"datetime": "2026-05-31 18:00:05"}),
+    ("datetime", RECORD | {"datetime": "2026:13:31 18:00:05"}),
+    ("latitude", RECORD | {"datetime": None, "latitude": 90.5, "longitude": 0}),
+    ("longitude", RECORD | {"datetime": None, "latitude": 90, "longitude": None}),
+    ("finite", RECORD | {"datetime": None, "latitude": float("nan"), "longitude": 0}),
     ("box is None", RECORD | {"detections": [{key: DETECTION[key] for key in ("name", "class", "confidence")}]}),
     ("finite", RECORD | {"detections": [DETECTION | {"confidence": float("nan")}]}),
     ("from 0 to 1", RECORD | {"detections": [DETECTION | {"confidence": 1.5}]}),

@@ -17,10 +17,14 @@ from entrypoint.values import OUT_OF_MEMORY, Detections, Failure
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
-    """detect.py's options; `imgsz` is (height, width) and gets rounded up to the network's stride."""
+    """detect.py's options; `imgsz` is (height, width) and gets rounded up to the network's stride.
+
+    `multi_label` is val.py's: a box may be reported once for each of several classes.
+    """
 
     imgsz: tuple[int, int] = (640, 640)
     augment: bool = False
+    multi_label: bool = False
     nms: NmsOptions = field(default_factory=NmsOptions)
 
 
@@ -93,7 +97,8 @@ class Detector:
         self._network.require((len(batch), 3, *batch[0].shape[:2]))
         with self.engine.queue():
             if self._options.augment:
-                image, rows = self._network.augmented(planes(images), self.engine.run, self.conf_thres)
+                wanted = self.conf_thres, self._options.multi_label
+                image, rows = self._network.augmented(planes(images), self.engine.run, *wanted)
             else:
                 image, rows = self.candidates(self.engine.run(self.engine.upload(batch)))
         return [rows[image == number] for number in range(len(images))]
@@ -105,7 +110,7 @@ class Detector:
 
     def candidates(self, outputs: Sequence[Output]) -> Candidates:
         """What the network's outputs show with more confidence than is asked for."""
-        return self._network.candidates(outputs, self.conf_thres)
+        return self._network.candidates(outputs, self.conf_thres, self._options.multi_label)
 
     def look_closely(self, image: NDArray[np.uint8]) -> Detections | None:
         """The detections in an image (HWC uint8 BGR); None when a value of the network's is infinite, or none at all.

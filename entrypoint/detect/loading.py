@@ -181,7 +181,7 @@ def options_for(network: Network, settings: Settings) -> DetectorOptions:
         settings.agnostic_nms,
         suppress=family.nms,
     )
-    return DetectorOptions(settings.imgsz or family.imgsz, settings.augment, nms)
+    return DetectorOptions(settings.imgsz or family.imgsz, settings.augment, settings.multi_label, nms)
 
 
 def _class_ids(wanted: tuple[str, ...] | None, names: tuple[str, ...]) -> tuple[int, ...] | None:

@@ -119,8 +119,8 @@ def _warnings_of(least_confidence: float | None) -> list[str]:
         return []
     return [
         f"the run kept detections from confidence {least_confidence:g} on, so the curves lack their ends and the mean "
-        "average precisions are too low; for figures that compare, run with --conf-thres 0.001 --iou-thres 0.6 "
-        "--max-det 300"
+        "average precisions are too low; for figures that compare with val.py's, run with --conf-thres 0.001 "
+        "--iou-thres 0.6 --max-det 300 --multi-label"
     ]
 
 

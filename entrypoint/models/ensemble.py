@@ -38,13 +38,15 @@ class Ensemble(Network):
         for member in self.members:
             member.require(shape)
 
-    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
+    def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
         return self._joined(
-            member.candidates(outputs[start:end], threshold)
+            member.candidates(outputs[start:end], threshold, multi_label)
             for member, (start, end) in zip(self.members, pairwise(self._ends), strict=True)
         )
 
-    def augmented(self, pixels: NDArray[np.float32], run: Run, threshold: float) -> Candidates:
+    def augmented(
+        self, pixels: NDArray[np.float32], run: Run, threshold: float, multi_label: bool = False
+    ) -> Candidates:
         looks: list[tuple[NDArray[np.float32], Sequence[Output]]] = []
 
         def run_once(look: NDArray[np.float32]) -> Sequence[Output]:
@@ -59,7 +61,7 @@ class Ensemble(Network):
             return lambda look: run_once(look)[start:end]
 
         return self._joined(
-            member.augmented(pixels, run_member(start, end), threshold)
+            member.augmented(pixels, run_member(start, end), threshold, multi_label)
             for member, (start, end) in zip(self.members, pairwise(self._ends), strict=True)
         )
 

@@ -7,37 +7,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.models.graph import Graph
-from entrypoint.models.network import Candidates, Family, Network, Output
+from entrypoint.models.network import Candidates, Family, Network, Output, labels_of
 from entrypoint.models.yolov5 import head
 
-Layout: TypeAlias = Callable[[NDArray[np.generic], int, float], Candidates]
-"""From an output and a number of classes to the candidates with more confidence than a threshold."""
+Layout: TypeAlias = Callable[[NDArray[np.generic], int, float, bool], Candidates]
+"""From an output and a number of classes to the candidates with more confidence than a threshold, of the best class
+each or of every one."""
 _ROUNDING = 1e-3  # of a share in half precision
 # How far engines may be apart, in hundredths of a pixel. In half precision, boxes of hundreds of pixels are rounded to
 # half a pixel; and where numbers are rounded to 8 bits, or rows are ranked, one step of rounding changes all.
 _IN_FULL, _IN_HALF, _NOT_AT_ALL = 10, 100, 1e12
 
 
-def with_objectness(output: NDArray[np.generic], classes: int, threshold: float) -> Candidates:
+def with_objectness(
+    output: NDArray[np.generic], classes: int, threshold: float, multi_label: bool = False
+) -> Candidates:
     """YOLOv5's export.py: (B, N, 5 + classes), x, y centre, width, height in pixels, objectness, class scores."""
     image, row = np.nonzero(output[:, :, 4].astype(np.float32) > threshold)
     rows = output[image, row, : 5 + classes].astype(np.float32)
-    return head.candidates(image, rows, threshold)
+    return head.candidates(image, rows, threshold, multi_label)
 
 
-def by_class(output: NDArray[np.generic], classes: int, threshold: float) -> Candidates:
+def by_class(output: NDArray[np.generic], classes: int, threshold: float, multi_label: bool = False) -> Candidates:
     """The ultralytics package: (B, 4 + classes, N), x, y centre, width, height in pixels, class scores."""
     scores = output[:, 4 : 4 + classes]
     image, place = np.nonzero(scores.max(1).astype(np.float32) > threshold)
     found = scores[image, :, place].astype(np.float32)
-    boxes = output[image, :4, place].astype(np.float32)
+    row, label = labels_of(found, threshold, multi_label)
+    boxes = output[image[row], :4, place[row]].astype(np.float32)
     centre, half = boxes[:, :2], boxes[:, 2:] / 2
-    best = found.argmax(1)
-    rows = (centre - half, centre + half, found.max(1, keepdims=True), best[:, None])
-    return image, np.concatenate(rows, 1, dtype=np.float32)
+    rows = (centre - half, centre + half, found[row, label, None], label[:, None])
+    return image[row], np.concatenate(rows, 1, dtype=np.float32)
 
 
-def final(output: NDArray[np.generic], classes: int, threshold: float) -> Candidates:
+def final(output: NDArray[np.generic], classes: int, threshold: float, multi_label: bool = False) -> Candidates:
     """After NMS, or of a head that needs none: (B, N, 6), x1, y1, x2, y2 in pixels, confidence, class.
 
     Rows without confidence only fill the output up.
@@ -78,8 +81,8 @@ class Exported(Network):
             self._check(shape)
             self._checked.add(shape)
 
-    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
-        return self._layout(np.asarray(outputs[0]), len(self.names), threshold)
+    def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
+        return self._layout(np.asarray(outputs[0]), len(self.names), threshold, multi_label)
 
     def fault(self, outputs: Sequence[Output]) -> str | None:
         (output,) = map(np.asarray, outputs)

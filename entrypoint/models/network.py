@@ -84,8 +84,11 @@ class Network(ABC):
     """Whether there is augmented inference for it."""
 
     @abstractmethod
-    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
-        """What the outputs of the graph show with more confidence than `threshold`."""
+    def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
+        """What the outputs of the graph show with more confidence than `threshold`.
+
+        A box is of its best class; with `multi_label`, there is one of each class that is above the threshold.
+        """
 
     def require(self, shape: tuple[int, ...]) -> None:  # noqa: B027 - most take any shape
         """Raise what says why the network is not to look at pixels of that shape, (B, 3, H, W)."""
@@ -95,10 +98,28 @@ class Network(ABC):
         return None
 
     def augmented(
-        self, pixels: NDArray[np.float32], run: Callable[[NDArray[np.float32]], Sequence[Output]], threshold: float
+        self,
+        pixels: NDArray[np.float32],
+        run: Callable[[NDArray[np.float32]], Sequence[Output]],
+        threshold: float,
+        multi_label: bool = False,
     ) -> Candidates:
         """The candidates of several looks at `pixels` (B, 3, H, W); `run` gives the outputs of the graph for one."""
         raise NotImplementedError
+
+
+def labels_of(
+    scores: NDArray[np.float32], threshold: float, multi_label: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which rows of the classes' `scores`, (n, classes), are above `threshold`, and for which class.
+
+    For its best class each, or with `multi_label` for every one that is above the threshold.
+    """
+    if multi_label:
+        row, label = np.nonzero(scores > threshold)
+        return row, label
+    row = np.flatnonzero(scores.max(1) > threshold)
+    return row, scores.argmax(1)[row]
 
 
 def cells_of_each(outputs: Sequence[Output], groups: int, channel: int, least: float) -> list[Cells]:

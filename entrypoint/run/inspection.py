@@ -128,7 +128,7 @@ class Inspection:
             return Record.failed(file, failure, sha256)
         found = sorted(self._found, key=lambda pair: pair[0])
         detections = tuple(one for _, named in found for one in named)
-        return Record(file, self._width, self._height, detections, sha256=sha256)
+        return Record(file, self._width, self._height, detections, sha256=sha256, exif=self.medium.exif)
 
     def _finish(self, record: Record) -> Record | None:
         """Write the record, and give what was written; None when the medium is to be tried alone."""

@@ -14,7 +14,8 @@ from entrypoint.sources.scan import scan
 
 def find_media(settings: Settings) -> tuple[str, Listing]:
     """The source that applies first, and what it holds. Raises SourceError."""
-    is_results, options = holds_results(settings.project), ReadOptions(settings.accept_damaged, settings.vid_stride)
+    is_results = holds_results(settings.project)
+    options = ReadOptions(settings.accept_damaged, settings.vid_stride, settings.exif)
     if settings.source:
         listing = scan(settings.source, is_results, clash, options)
         if not listing:

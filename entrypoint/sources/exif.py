@@ -1,47 +1,46 @@
-"""When and where a photograph was taken, from its EXIF data."""
+"""When and where a photograph was taken, read from its EXIF data."""
 
 import io
 import math
-import re
+import struct
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from entrypoint.exif import Exif, ExifWanted, is_datetime
+from entrypoint.sources.filetype import HEAD_BYTES, HEIF, identify_head
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _EXIF, _GPS = 0x8769, 0x8825
 _DATE_TIME, _DATE_TIME_ORIGINAL = 0x0132, 0x9003
 _LATITUDE_SIDE, _LATITUDE, _LONGITUDE_SIDE, _LONGITUDE = 1, 2, 3, 4
-_DAMAGED = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, ArithmeticError)
-_WRITTEN = re.compile(r"\d{4}:(0[1-9]|1[0-2]):(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):[0-5]\d:[0-6]\d", re.ASCII)
+_DAMAGED = (
+    *(OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError, EOFError),
+    *(RuntimeError, struct.error),
+)
+# No other has EXIF data, and the readers of others are not to be tried on bytes that may have been made to harm them.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 
 
-@dataclass(frozen=True, slots=True)
-class Exif:
-    """`datetime` as cameras write it, `2026:05:31 18:00:05` in the camera's own time; degrees north and east.
+def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
+    """From the bytes of an image of any kind; the place, which may be private, only where all is `wanted`.
 
-    What is not there, or cannot be, is None.
+    Damaged data gives what can be read of it and raises nothing.
     """
-
-    datetime: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-
-
-def read_exif(data: bytes, *, place: bool) -> Exif:
-    """From the bytes of an image of any kind; the place, which may be private, only where it is asked for.
-
-    Damaged data gives what can be read of it and never raises.
-    """
+    if wanted == "none":
+        return None
     from PIL import Image  # for those alone who ask for EXIF
 
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damage is no news to whoever runs a job
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            found = image.getexif()
-            details = found.get_ifd(_EXIF)
-            gps = found.get_ifd(_GPS) if place else {}
+        with _exif_of(data) as found:
+            taken = _moment(found.get_ifd(_EXIF).get(_DATE_TIME_ORIGINAL)) or _moment(found.get(_DATE_TIME))
+            gps = found.get_ifd(_GPS) if wanted == "all" else {}
     except (*_DAMAGED, Image.DecompressionBombError):
         return Exif()
-    taken = _text(details.get(_DATE_TIME_ORIGINAL)) or _text(found.get(_DATE_TIME))
     latitude = _degrees(gps.get(_LATITUDE), gps.get(_LATITUDE_SIDE), "NS", 90)
     longitude = _degrees(gps.get(_LONGITUDE), gps.get(_LONGITUDE_SIDE), "EW", 180)
     if latitude is None or longitude is None:
@@ -49,10 +48,25 @@ def read_exif(data: bytes, *, place: bool) -> Exif:
     return Exif(taken, latitude, longitude)
 
 
-def _text(value: object) -> str | None:
-    """A date that can be one; cameras without a set clock write spaces or zeros."""
+@contextmanager
+def _exif_of(data: bytes) -> "Iterator[Image.Exif]":
+    """What can be asked, for the time of the block, for what is in an image's EXIF data."""
+    from PIL import Image
+
+    if identify_head(data[:HEAD_BYTES]) in HEIF:
+        import pillow_heif
+
+        found = Image.Exif()
+        found.load(pillow_heif.open_heif(data).info.get("exif") or b"")
+        yield found
+        return
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        yield Image.Image.getexif(image)  # that of PNG would decode the image to look behind it
+
+
+def _moment(value: object) -> str | None:
     text = value.strip("\0 ") if isinstance(value, str) else ""
-    return text if _WRITTEN.fullmatch(text) and not text.startswith("0000") else None
+    return text if is_datetime(text) else None
 
 
 def _degrees(parts: Any, side: object, sides: str, most: int) -> float | None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.exif import Exif, ExifWanted
 from entrypoint.inputstate import InputState
 from entrypoint.sources.extent import Extent
 from entrypoint.values import Failure
@@ -36,23 +37,27 @@ class ReadOptions:
     """How media are to be read.
 
     `accept_damaged`: take the pixels of a damaged image as they were decoded, and what can be read of a damaged video.
-    `vid_stride`: take the last of each so many frames of a video. `scratch`: where videos are unpacked to.
+    `vid_stride`: take the last of each so many frames of a video. `exif`: what to read of an image's EXIF data.
+    `scratch`: where videos are unpacked to.
     """
 
     accept_damaged: bool = False
     vid_stride: int = 1
+    exif: ExifWanted = "none"
     scratch: Scratch = field(default_factory=Scratch)
 
 
 class Medium(ABC):
     """One input. `index` is its place in the sorted listing, from 0; `file` its name there, as records have it."""
 
-    __slots__ = ("file", "index", "sha256")
+    __slots__ = ("exif", "file", "index", "sha256")
 
     def __init__(self, index: int, file: str) -> None:
         self.index, self.file = index, file
         self.sha256: str | None = None
         """Of the bytes that its frames were made from, once these have been taken; None where none were read."""
+        self.exif: Exif | None = None
+        """When and where it was taken, known with its first frame; None where that was not asked for."""
 
     @abstractmethod
     def state(self) -> InputState | None:

@@ -216,6 +216,7 @@ def test_the_identity_of_a_run_holds_every_option_that_decides_its_results() -> 
         "engine": "auto",
         "classes": ["0"],
         "agnostic_nms": False,
+        "multi_label": False,
         "augment": False,
         "save_txt": False,
         "save_conf": False,
@@ -233,4 +234,5 @@ def test_the_identity_of_a_run_holds_every_option_that_decides_its_results() -> 
         "hide_conf": False,
         "palette": "bright",
         "accept_damaged": False,
+        "exif": "none",
     }

@@ -47,6 +47,17 @@ def test_objectness_and_confidence_are_both_above_the_threshold(threshold: float
     assert len(candidates(np.zeros(2, np.int64), predictions, threshold)[1]) == count
 
 
+@pytest.mark.parametrize(("threshold", "labels"), [(0.05, [0, 1, 0, 1]), (0.25, [0, 1]), (0.75, [0])])
+def test_with_several_labels_a_box_is_there_for_each_class_above_the_threshold(
+    threshold: float, labels: list[int]
+) -> None:
+    predictions = np.array([CAT, DOG], np.float32)
+    image, found = candidates(np.array([3, 4]), predictions, threshold, multi_label=True)
+    assert found[:, 5].tolist() == labels
+    expected = predictions[image - 3, 4] * predictions[image - 3, 5 + found[:, 5].astype(int)]
+    assert found[:, 4].tolist() == expected.tolist()
+
+
 def test_boxes_are_corners_and_confidence_the_product() -> None:
     assert select(rows(CAT), NmsOptions())[0].tolist() == pytest.approx([40, 40, 60, 60, 0.81, 0])
 

@@ -35,7 +35,7 @@ class Toy(Network):
     def __init__(self) -> None:
         self.graph = brightness()
 
-    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
+    def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
         (values,) = map(np.asarray, outputs)
         image, _, row, column = np.nonzero(values > threshold)
         corner = np.stack((column, row), 1) * 32

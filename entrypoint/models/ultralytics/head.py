@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from entrypoint.models import operations as ops
 from entrypoint.models.graph import Value
-from entrypoint.models.network import Candidates, Cells, Output, cells_above
+from entrypoint.models.network import Candidates, Cells, Output, cells_above, labels_of
 from entrypoint.models.sigmoid import ROUNDING, logit, sigmoid
 from entrypoint.models.ultralytics.operations import highest
 
@@ -34,10 +34,11 @@ class Head:
         """`strides` (levels,) in pixels. `one_to_one`: trained to give each object once, so that there is no NMS."""
         self.strides, self.reg_max, self._one_to_one = strides, reg_max, one_to_one
 
-    def decode(self, maps: Sequence[Output | None], threshold: float) -> Candidates:
+    def decode(self, maps: Sequence[Output | None], threshold: float, multi_label: bool = False) -> Candidates:
         """The candidates whose confidence is above `threshold`; nothing else leaves a device. None skips a level.
 
-        A cell gives its best class. One-to-one heads give every class, of the 300 best cells the 300 best.
+        A cell gives its best class, with `multi_label` each above the threshold. One-to-one heads give every class in
+        any case, of the 300 best cells the 300 best.
         """
         least = logit(threshold) - ROUNDING
         levels = [(number, output) for number, output in enumerate(maps) if output is not None]
@@ -49,12 +50,14 @@ class Head:
         centre = np.stack((column, row), 1).astype(np.float32) + np.float32(0.5)
         places = self._boxes(centre, values[:, 1 : 1 + 4 * self.reg_max]) * self.strides[number, None]
         scores = sigmoid(values[:, 1 + 4 * self.reg_max :])
-        which_cell, best = self._every_class(image, scores) if self._one_to_one else self._best_class(scores)
-        confidence = scores[which_cell, best]
-        kept = confidence > threshold
-        which_cell, best, confidence = which_cell[kept], best[kept], confidence[kept]
-        rows = np.concatenate((places[which_cell], confidence[:, None], best[:, None]), 1, dtype=np.float32)
-        return image[which_cell], rows
+        if self._one_to_one:
+            cell, label = self._every_class(image, scores)
+            above = scores[cell, label] > threshold
+            cell, label = cell[above], label[above]
+        else:
+            cell, label = labels_of(scores, threshold, multi_label)
+        rows = np.concatenate((places[cell], scores[cell, label, None], label[:, None]), 1, dtype=np.float32)
+        return image[cell], rows
 
     def _above(self, output: Output, least: float) -> Cells:
         sought = 1, _BEST, least
@@ -68,10 +71,6 @@ class Head:
             shares = np.exp(split - split.max(2, keepdims=True))
             distances = shares @ np.arange(self.reg_max, dtype=np.float32) / shares.sum(2)
         return np.concatenate((centre - distances[:, :2], centre + distances[:, 2:]), 1)
-
-    @staticmethod
-    def _best_class(scores: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return np.arange(len(scores)), scores.argmax(1)
 
     @staticmethod
     def _every_class(

@@ -18,14 +18,18 @@ class Ultralytics(Network):
         self.graph, self.head, self.names, self.stride, self.family = graph, head, names, stride, family
         self.augments = family.nms
 
-    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
-        return self.head.decode(outputs, threshold)
+    def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
+        return self.head.decode(outputs, threshold, multi_label)
 
     def augmented(
-        self, pixels: NDArray[np.float32], run: Callable[[NDArray[np.float32]], Sequence[Output]], threshold: float
+        self,
+        pixels: NDArray[np.float32],
+        run: Callable[[NDArray[np.float32]], Sequence[Output]],
+        threshold: float,
+        multi_label: bool = False,
     ) -> Candidates:
         def decode(maps: Sequence[Output | None]) -> Candidates:
-            image, rows = self.head.decode(maps, threshold)
+            image, rows = self.head.decode(maps, threshold, multi_label)
             corners = rows[:, :4].copy()
             rows[:, :2], rows[:, 2:4] = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
             return image, rows

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.models.network import Candidates, Output, cells_of_each
+from entrypoint.models.network import Candidates, Output, cells_of_each, labels_of
 from entrypoint.models.sigmoid import ROUNDING, logit, sigmoid
 
 _OBJECTNESS = 4  # its place among the values of an anchor
@@ -42,12 +42,13 @@ class Head:
         return image[above], t[above]
 
 
-def candidates(image: NDArray[np.int64], rows: NDArray[np.float32], threshold: float) -> Candidates:
-    """The decoded predictions whose objectness × best class score is above `threshold`, as NMS takes them."""
+def candidates(
+    image: NDArray[np.int64], rows: NDArray[np.float32], threshold: float, multi_label: bool = False
+) -> Candidates:
+    """The decoded predictions whose objectness × class score is above `threshold`, as NMS takes them."""
     scores = rows[:, 5:] * rows[:, 4:5]
-    confidence = scores.max(1)
-    kept = np.flatnonzero(confidence > threshold)
+    kept, label = labels_of(scores, threshold, multi_label)
+    confidence = scores[kept, label, None]
     centre, half = rows[kept, :2], rows[kept, 2:4] / 2
-    best = scores.argmax(1)[kept]
-    found = np.concatenate((centre - half, centre + half, confidence[kept, None], best[:, None]), 1, dtype=np.float32)
+    found = np.concatenate((centre - half, centre + half, confidence, label[:, None]), 1, dtype=np.float32)
     return image[kept], found

@@ -19,11 +19,15 @@ class YoloV5(Network):
     def __init__(self, graph: Graph, anchor_head: head.Head, names: tuple[str, ...], stride: int) -> None:
         self.graph, self.head, self.names, self.stride = graph, anchor_head, names, stride
 
-    def candidates(self, outputs: Sequence[Output], threshold: float) -> Candidates:
-        return head.candidates(*self.head.decode(outputs, threshold), threshold)
+    def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
+        return head.candidates(*self.head.decode(outputs, threshold), threshold, multi_label)
 
     def augmented(
-        self, pixels: NDArray[np.float32], run: Callable[[NDArray[np.float32]], Sequence[Output]], threshold: float
+        self,
+        pixels: NDArray[np.float32],
+        run: Callable[[NDArray[np.float32]], Sequence[Output]],
+        threshold: float,
+        multi_label: bool = False,
     ) -> Candidates:
         found = augmented(pixels, self.stride, run, lambda maps: self.head.decode(maps, threshold))
-        return head.candidates(*found, threshold)
+        return head.candidates(*found, threshold, multi_label)

@@ -2,22 +2,27 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any
 
 import numpy as np
 
 from entrypoint.results.formats.base import JsonArray, RunFilesFormat
-from entrypoint.results.formats.stills import Labelled
+from entrypoint.results.framerecords import frames_of
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
+from entrypoint.sources.suffixes import VIDEO_SUFFIXES, suffix
 from entrypoint.values import OUT_OF_MEMORY, Detection, Failure, Record, compact
 
 _BOX_DIGITS, _CONFIDENCE_DIGITS = 4, 3
 # What the tools compare with, and so may not say more.
 _NOT_READ, _NOT_COMPUTED = "image access failure", "inference failure"
+# As its runner has it for a video that failed.
+_NO_FRAMES: dict[str, Any] = {"frame_rate": -1.0, "frames_processed": []}
+_ITEMS_A_PIECE = 1000
 _MEGADETECTOR_5 = re.compile(r"v5[ab]\.0\.[01]")
 
 
@@ -25,7 +30,8 @@ class MegaDetectorJson(RunFilesFormat):
     """Numbers as its own runner writes them: boxes of whole pixels as fractions of the image, rounded down.
 
     Inputs are sorted by file, detections by falling confidence, of a video by frame. An input that failed has a failure
-    in the tools' words; predictions.json says why.
+    in the tools' words; predictions.json says why. A video of which a part could be read has no failure, for the format
+    allows none beside detections: `frames_processed` tells how far it goes.
     """
 
     name = "megadetector"
@@ -40,7 +46,7 @@ class MegaDetectorJson(RunFilesFormat):
         file.write(b'{"info": ' + compact(_info(status)))
         file.write(b',\n"detection_categories": ' + compact(_categories(self.names)) + b',\n"images": [')
         images = JsonArray(file)
-        yield lambda record: images.add([_image(record)])
+        yield lambda record: images.add_text(_image(record))
         file.write(b"\n]}\n")
 
 
@@ -67,12 +73,41 @@ def _categories(names: Sequence[str]) -> dict[str, str]:
     return {str(class_id + 1): name if name.strip() else f"class {class_id}" for class_id, name in enumerate(names)}
 
 
-def _image(record: Record) -> dict[str, Any]:
-    seen = Labelled.of(record)
-    if seen is None:
-        return {"file": record.file, "failure": _failure(record.failure), "detections": None}
-    found = [as_megadetector(one, seen.width, seen.height) for one in seen.detections]
-    return {"file": record.file, "width": seen.width, "height": seen.height, "detections": found}
+def _image(record: Record) -> Iterator[bytes]:
+    """What the file says of an input, in pieces, none of which holds many detections."""
+    if record.detections is None or record.width is None or record.height is None:
+        failed = {"file": record.file, "failure": _failure(record.failure), "detections": None}
+        yield compact(failed | (_NO_FRAMES if suffix(record.file) in VIDEO_SUFFIXES else {}))
+        return
+    plain: dict[str, Any] = {"file": record.file, "width": record.width, "height": record.height}
+    if record.exif is not None:
+        plain["datetime"] = record.exif.datetime
+    if record.video is not None:
+        plain["frame_rate"] = record.video.fps or _frame_rate(record)
+    yield compact(plain)[:-1]
+    if record.video is not None:
+        yield b', "frames_processed": ['
+        yield from _listed(frame.index for _, frame in frames_of(record))
+        yield b"]"
+    yield b', "detections": ['
+    yield from _listed(as_megadetector(found, record.width, record.height) for found in record.detections)
+    yield b"]}"
+
+
+def _listed(items: Iterable[object]) -> Iterator[bytes]:
+    """The items of a list as JSON, some at a time."""
+    left, first = iter(items), True
+    while some := list(islice(left, _ITEMS_A_PIECE)):
+        yield (b"" if first else b", ") + compact(some)[1:-1]
+        first = False
+
+
+def _frame_rate(record: Record) -> float:
+    """Frames a second of a video that does not tell it: so many that a frame's number by the rate is its time."""
+    for _, frame in frames_of(record):
+        if frame.index and frame.time > 0:
+            return frame.index / frame.time
+    return 1.0  # the first frame alone: its time is 0 by any rate
 
 
 def _failure(failure: Failure | None) -> str:

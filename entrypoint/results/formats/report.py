@@ -51,7 +51,7 @@ class Report(RunFilesFormat):
         annotated = Images.name in status.formats
         links = _links(folder, collected.shown_files) if annotated else {}
         index.write(page(status, collected, self.names, thumbnail=thumbnail, links=links, annotated=annotated))
-        sheet.write(contact_sheet(tiles_of(collected.looked_at, thumbnail)))
+        sheet.write(contact_sheet(tiles_of(collected.looked_at, thumbnail), self.settings.palette))
 
 
 def _links(folder: RunFolder, files: Sequence[str]) -> dict[str, str]:

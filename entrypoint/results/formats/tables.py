@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from entrypoint.exif import Exif
 from entrypoint.values import Record
 
 DETECTION_COLUMNS = ("file", "index", "class", "name", "confidence", "x1", "y1", "x2", "y2", "frame", "time")
@@ -23,8 +24,10 @@ def detection_rows(record: Record) -> Iterator[tuple[Value, ...]]:
 def image_row(record: Record) -> tuple[Value, ...]:
     """The row of an input, in the order of `IMAGE_COLUMNS`; one that failed has a failure and no detections.
 
-    `detections` is how many there are. `datetime`, `latitude` and `longitude` are None where EXIF was not asked for.
+    `detections` is how many there are. `datetime`, `latitude` and `longitude` are None where the image does not
+    tell them, or `--exif` did not ask for them.
     """
     count = None if record.detections is None else len(record.detections)
     failure = None if record.failure is None else str(record.failure)
-    return record.file, record.width, record.height, count, failure, None, None, None
+    taken = record.exif or Exif()
+    return record.file, record.width, record.height, count, failure, taken.datetime, taken.latitude, taken.longitude

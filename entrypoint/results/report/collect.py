@@ -36,7 +36,7 @@ class Shown:
     def of(cls, record: Record) -> "Shown":
         found = record.detections or ()
         boxes = array("i", (number for one in found for number in _numbers(one)))
-        times = array("d", (one.time or 0.0 for one in found)) if any(one.frame is not None for one in found) else None
+        times = array("d", (one.time or 0.0 for one in found)) if record.video else None
         return cls(record.file, record.width or 0, record.height or 0, boxes, times, record.failure)
 
     def corners(self) -> Iterator[tuple[int, int, int, int, int]]:

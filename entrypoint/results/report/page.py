@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from entrypoint.results.palettes import colour
@@ -37,7 +38,7 @@ def page(
     gallery = {
         **collected.gallery(names, links),
         "advice": {kind: advice_on(kind) for kind in collected.failures},
-        "colours": [_web_colour(class_id) for class_id in range(len(names))],
+        "colours": [_web_colour(class_id, status) for class_id in range(len(names))],
         "annotated": annotated,
     }
     style = source("report.css")
@@ -62,13 +63,14 @@ def _words(status: RunStatus, collected: Collected, names: Sequence[str]) -> dic
     failed, shown = collected.failures.total(), len(collected.shown_files)
     return {
         "title": f"yolo-bac: {status.message}",
+        "about": _about(status),
         "verdict": status.message,
         "state": "good" if status.exit_code == 0 else "bad",
         "collected": collected,
         "counts": _counts(status, collected),
         "facts": _facts(status),
         "failures": [(kind, count, advice_on(kind)) for kind, count in collected.failures.most_common()],
-        "classes": _classes(collected, names),
+        "classes": _classes(collected, names, status),
         "confidences": collected.confidence_bars,
         "objects": collected.object_bars,
         "throughput": _throughput(status.throughput),
@@ -76,8 +78,14 @@ def _words(status: RunStatus, collected: Collected, names: Sequence[str]) -> dic
         if shown < collected.inputs
         else "",
         "footer": f"Made by yolo-bac {status.versions.get('yolo-bac', '')}; the numbers are in "
-        f"predictions.json.{f' {failed:,} inputs failed: status.json counts them by kind.' if failed else ''}",
+        f"predictions.json.{' status.json counts failures by their kind.' if failed else ''}",
     }
+
+
+def _about(status: RunStatus) -> list[str]:
+    """Which weights looked at what, and when."""
+    weights = PurePath((status.weights or {}).get("file") or "").name
+    return [part for part in (weights, status.source, status.started[:16].replace("T", " ")) if part]
 
 
 def _counts(status: RunStatus, collected: Collected) -> list[Row]:
@@ -108,15 +116,17 @@ def _facts(status: RunStatus) -> list[Row]:
     return [(label, _plain(value)) for label, value in rows if value not in (None, "", [])]
 
 
-def _classes(collected: Collected, names: Sequence[str]) -> list[tuple[str, int, int | None]]:
-    """Name, count and number of the most frequent classes, and one line for the others."""
+def _classes(
+    collected: Collected, names: Sequence[str], status: RunStatus
+) -> list[tuple[str, int, int | None, str | None]]:
+    """Name, count, number and colour of the most frequent classes, and one line for the others."""
     ranked = collected.by_class.most_common()
-    rows: list[tuple[str, int, int | None]] = [
-        (names[class_id], count, class_id) for class_id, count in ranked[:_MOST_CLASSES]
+    rows: list[tuple[str, int, int | None, str | None]] = [
+        (names[class_id], count, class_id, _web_colour(class_id, status)) for class_id, count in ranked[:_MOST_CLASSES]
     ]
     others = ranked[_MOST_CLASSES:]
     if others:
-        rows.append((f"{len(others)} other classes", sum(count for _, count in others), None))
+        rows.append((f"{len(others)} other classes", sum(count for _, count in others), None, None))
     return rows
 
 
@@ -130,7 +140,6 @@ def _throughput(series: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {
         "points": points,
         "seconds": f"{series['seconds'] * len(rates):,.0f}",
-        "most": f"{most:,.1f}",
         "summary": f"at most {most:,.1f}, on average {sum(rates) / len(rates):,.1f}",
     }
 
@@ -151,8 +160,9 @@ def _lines(shown: Sequence[str], thumbnail: Callable[[str], bytes | None]) -> st
     return "\n".join(lines)
 
 
-def _web_colour(class_id: int) -> str:
-    blue, green, red = colour(class_id)
+def _web_colour(class_id: int, status: RunStatus) -> str:
+    """The colour that a class has in the images of the run."""
+    blue, green, red = colour(class_id, "safe" if status.settings.get("palette") == "safe" else "bright")
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 

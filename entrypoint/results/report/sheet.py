@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from entrypoint.results.palettes import colour
 from entrypoint.results.report.collect import Shown
 from entrypoint.results.report.thumbnails import SHEET, SIDE
+from entrypoint.resultsettings import Palette
 
 _COLUMNS, _GAP = 8, 4
 _GROUND = 24
@@ -35,14 +36,14 @@ def tiles_of(inputs: Sequence[Shown], picture: Callable[[str], bytes | None]) ->
     return tiles
 
 
-def contact_sheet(tiles: Sequence[Tile]) -> bytes:
-    """The tiles in rows, as the bytes of a JPEG; an empty one without any."""
+def contact_sheet(tiles: Sequence[Tile], palette: Palette = "bright") -> bytes:
+    """The tiles in rows, as the bytes of a JPEG; an empty one without any. Classes have the colours of `palette`."""
     columns = min(_COLUMNS, len(tiles)) or 1
     rows = -(-len(tiles) // columns)
     step = SIDE + _GAP
     sheet = np.full((rows * step + _GAP, columns * step + _GAP, 3), _GROUND, np.uint8)
     for number, tile in enumerate(tiles):
-        picture = _with_boxes(tile)
+        picture = _with_boxes(tile, palette)
         height, width = picture.shape[:2]
         top = _GAP + number // columns * step + (SIDE - height) // 2
         left = _GAP + number % columns * step + (SIDE - width) // 2
@@ -50,10 +51,13 @@ def contact_sheet(tiles: Sequence[Tile]) -> bytes:
     return cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
 
 
-def _with_boxes(tile: Tile) -> NDArray[np.uint8]:
+def _with_boxes(tile: Tile, palette: Palette) -> NDArray[np.uint8]:
+    """A video's picture stays without: what was found in all of its frames would cover it."""
     picture = np.ascontiguousarray(tile.image[:SIDE, :SIDE])
+    if tile.shown.times is not None:
+        return picture
     across, down = picture.shape[1] / tile.shown.width, picture.shape[0] / tile.shown.height
     for class_id, x1, y1, x2, y2 in reversed(list(tile.shown.corners())):
         corners = (round(x1 * across), round(y1 * down)), (round(x2 * across), round(y2 * down))
-        cv2.rectangle(picture, *corners, colour(class_id), 1)
+        cv2.rectangle(picture, *corners, colour(class_id, palette), 1)
     return picture

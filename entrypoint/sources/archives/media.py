@@ -1,6 +1,5 @@
 """Members of archives as inputs of a run."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -13,11 +12,11 @@ from typing import IO
 from entrypoint.inputstate import InputState
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.member import Archive, ArchiveError
-from entrypoint.sources.decode import decode_image
 from entrypoint.sources.extent import Extent
-from entrypoint.sources.medium import Frame, Medium, ReadOptions
+from entrypoint.sources.medium import Medium, ReadOptions
 from entrypoint.sources.moving import VideoMedium
 from entrypoint.sources.origin import Origin
+from entrypoint.sources.unmoving import StillMedium
 from entrypoint.values import Failure
 
 _MOST_STILL = 1 << 30  # bytes, as of an image that is a file
@@ -96,22 +95,13 @@ class MemberMedium(Medium):
         return self._unpacked() if held is None else held
 
 
-class StillMember(MemberMedium):
+class StillMember(StillMedium, MemberMedium):
     """A still."""
 
     __slots__ = ()
     _most = _MOST_STILL
 
-    def frames(self) -> Iterator[Frame | Failure]:
-        data = self._bytes()
-        if isinstance(data, Failure):
-            yield data
-            return
-        self.sha256 = hashlib.sha256(data).hexdigest()
-        image = decode_image(data, accept_damaged=self.options.accept_damaged)
-        yield image if isinstance(image, Failure) else Frame(0, None, image)
-
-    def _bytes(self) -> bytes | Failure:
+    def read(self) -> bytes | Failure:
         if not self.archive.in_order:
             return self.archive.read(self.number, _MOST_STILL)
         file = self._taken()

@@ -21,7 +21,8 @@ from entrypoint.results.formats.labelstudio import LabelStudio
 from entrypoint.results.formats.voc import Voc
 from entrypoint.results.formats.yolo import Yolo, described
 from entrypoint.settings import Settings
-from tests.results.formats.tree import NAMES, RECORDS, VIDEO, Box, boxes, write
+from entrypoint.values import Record
+from tests.results.formats.tree import NAMES, RECORDS, VIDEO, Box, boxes, stored, write
 
 Found = dict[str, list[tuple[str, Box]]]
 PANLABEL = Path(sys.executable).parent / "panlabel"
@@ -188,9 +189,12 @@ def test_coco_results_take_the_ids_of_a_ground_truth(tmp_path: Path) -> None:
     assert (only["image_id"], only["category_id"]) == (777, 42)
 
 
+@pytest.mark.parametrize("record", [VIDEO, replace(VIDEO, detections=stored(()))], ids=["found", "nothing found"])
 @pytest.mark.parametrize("kind", [Yolo, Voc, Cvat, LabelStudio])
-def test_videos_are_left_out_of_formats_for_stills_and_that_is_said(tmp_path: Path, kind: Any, caplog: Any) -> None:
-    run = write(kind, tmp_path, VIDEO)
+def test_videos_are_left_out_of_formats_for_stills_and_that_is_said(
+    tmp_path: Path, kind: Any, record: Record, caplog: Any
+) -> None:
+    run = write(kind, tmp_path, record)
     assert "1 video left out" in caplog.text
     assert not any("clip" in path.read_text() for path in run.rglob("*.*") if path.is_file())
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entrypoint.exif import Exif
 from entrypoint.results.formats.megadetector_json import MegaDetectorJson, as_megadetector
+from entrypoint.results.framerecords import FrameRecord
 from entrypoint.values import Detection, Failure, Record
-from tests.results.formats.tree import NAMES, RECORDS, VIDEO, write
+from entrypoint.videofacts import VideoFacts
+from tests.results.formats.tree import FRAMES, NAMES, RECORDS, VIDEO, stored, write
 
 
 def written(tmp_path: Path, *records: Record) -> Any:
@@ -55,9 +59,46 @@ def test_what_was_read_but_not_computed_is_an_inference_failure(tmp_path: Path, 
     assert image["failure"] == "inference failure"
 
 
-def test_a_detection_in_a_video_has_its_frame(tmp_path: Path) -> None:
+def test_a_video_tells_its_rate_the_frames_that_were_looked_at_and_the_frame_of_each_detection(tmp_path: Path) -> None:
     (image,) = written(tmp_path, VIDEO)["images"]
+    assert image["frame_rate"] == 25.0
+    assert image["frames_processed"] == [0, 4, 7]
     assert [found["frame_number"] for found in image["detections"]] == [0, 7]
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate"), [(FRAMES, 4 / 0.16), (FRAMES[:1], 1.0), ((), 1.0)], ids=["several", "the first alone", "none"]
+)
+def test_the_rate_of_a_video_that_does_not_tell_it_is_that_of_its_frames(
+    tmp_path: Path, frames: tuple[FrameRecord, ...], rate: float
+) -> None:
+    without = replace(VIDEO, detections=stored(frames), video=VideoFacts(None, None, 8, None))
+    (image,) = written(tmp_path, without)["images"]
+    assert image["frame_rate"] == pytest.approx(rate)
+    assert image["frames_processed"] == [frame.index for frame in frames]
+
+
+def test_a_video_of_which_a_part_was_read_tells_how_far(tmp_path: Path) -> None:
+    (image,) = written(tmp_path, replace(VIDEO, failure=Failure("truncated", "it ends early")))["images"]
+    assert image["frames_processed"] == [0, 4, 7] and len(image["detections"]) == 2 and "failure" not in image
+
+
+def test_a_video_that_failed_has_no_frames(tmp_path: Path) -> None:
+    (image,) = written(tmp_path, Record.failed("a/clip.MP4", Failure("damaged", "it is no video")))["images"]
+    assert image == {
+        "file": "a/clip.MP4",
+        "failure": "image access failure",
+        "detections": None,
+        "frame_rate": -1.0,
+        "frames_processed": [],
+    }
+
+
+def test_an_image_tells_when_it_was_taken_where_that_was_asked_for(tmp_path: Path) -> None:
+    known, unknown = (replace(RECORDS[0], exif=exif) for exif in (Exif("2026:05:31 18:00:05", 1.5, 2.5), Exif()))
+    assert written(tmp_path / "known", known)["images"][0]["datetime"] == "2026:05:31 18:00:05"
+    assert written(tmp_path / "unknown", unknown)["images"][0]["datetime"] is None
+    assert "datetime" not in written(tmp_path / "unasked", RECORDS[0])["images"][0]
 
 
 def runner(box: tuple[float, ...], width: int, height: int) -> list[float]:

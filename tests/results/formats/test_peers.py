@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
+from entrypoint.exif import Exif
 from entrypoint.results.formats.coco_json import CocoJson
 from entrypoint.results.formats.cvat import Cvat
 from entrypoint.results.formats.labelstudio import LabelStudio
 from entrypoint.results.formats.megadetector_json import MegaDetectorJson
 from entrypoint.results.formats.voc import Voc
+from entrypoint.values import Failure, Record
 from tests.results.formats.tree import RECORDS, VIDEO, boxes, write
 
 Reader = Callable[..., Any]
@@ -61,10 +64,15 @@ def assert_same_boxes(theirs: dict[str, list[list[float]]], tolerance: float) ->
         )
 
 
-@pytest.mark.parametrize("records", [RECORDS, (VIDEO,)], ids=["stills", "video"])
+FAILED_VIDEO = Record.failed("failed.mp4", Failure("damaged", "it is no video"))
+CUT_VIDEO = replace(VIDEO, file="cut.mp4", failure=Failure("truncated", "it ends early"))
+STILLS = tuple(replace(record, exif=None if record.failure else Exif("2026:05:31 18:00:05")) for record in RECORDS)
+
+
+@pytest.mark.parametrize(
+    "records", [RECORDS, STILLS, (VIDEO, CUT_VIDEO, FAILED_VIDEO)], ids=["stills", "with times", "videos"]
+)
 def test_megadetectors_validator_finds_no_errors(tmp_path: Path, reader: Reader, records: Any) -> None:
-    if records[0] is VIDEO:
-        pytest.xfail("records of videos have no frame rate yet")
     path = write(MegaDetectorJson, tmp_path, *records) / "megadetector.json"
     code = """
 from megadetector.postprocessing.validate_batch_results import validate_batch_results

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import polars
 import pytest
 
 from entrypoint.errors import OutputError, UsageError
+from entrypoint.exif import Exif
 from entrypoint.results.claim import claim
 from entrypoint.results.formats import write_run
 from entrypoint.results.formats.csv import Csv
@@ -73,6 +75,15 @@ def test_detections_of_videos_have_their_frame_and_time(tmp_path: Path, kind: An
         (0, 0.0),
         (7, 0.28),
     ]
+
+
+@pytest.mark.parametrize(("kind", "suffix"), FORMATS, ids=[suffix for _, suffix in FORMATS])
+def test_images_have_the_time_and_the_place_where_they_were_taken(tmp_path: Path, kind: Any, suffix: str) -> None:
+    taken = Exif("2026:05:31 18:00:05", -33.8599, 151.2111)
+    run = write(kind, tmp_path, replace(RECORDS[0], exif=taken), replace(RECORDS[3], exif=Exif()))
+    with duckdb.connect() as database:
+        found = database.execute(f"SELECT datetime, latitude, longitude FROM '{run}/images.{suffix}'").fetchall()
+    assert found == [("2026:05:31 18:00:05", -33.8599, 151.2111), (None, None, None)]
 
 
 def test_a_line_of_a_still_says_nothing_of_frames(tmp_path: Path) -> None:

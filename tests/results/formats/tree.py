@@ -1,5 +1,7 @@
 """A small run with what formats trip over: spaces, parentheses, other scripts, nothing found, a failed input."""
 
+import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 from entrypoint.results.claim import claim
 from entrypoint.results.formats import write_run
 from entrypoint.results.formats.base import Format, MediumFormat
+from entrypoint.results.framerecords import FrameRecord, StoredDetections
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Detection, Failure, Record
@@ -42,13 +45,27 @@ RECORDS = (
     Record.failed("broken.jpg", Failure("damaged", "it ends in the middle\r\nof the <data>")),
     Record("x.jpg", 64, 48, ()),
 )
-VIDEO = Record(
-    "clip.mp4",
-    320,
-    240,
-    (found(0, 0.9, (1.0, 2.0, 3.0, 4.0), 0, 0.0), found(0, 0.8, (2.0, 2.0, 4.0, 4.0), 7, 0.28)),
-    video=VideoFacts(25.0, 8, 8, 0.32),
+FRAMES = (
+    FrameRecord(0, 0.0, [found(0, 0.9, (1.0, 2.0, 3.0, 4.0))]),
+    FrameRecord(4, 0.16, []),
+    FrameRecord(7, 0.28, [found(0, 0.8, (2.0, 2.0, 4.0, 4.0))]),
 )
+
+
+def stored(frames: Sequence[FrameRecord]) -> StoredDetections:
+    """What was found in these frames of a video of 320 by 240 pixels, in a file in memory."""
+
+    def open_file(path: str) -> int:
+        descriptor = os.memfd_create("frames")
+        os.write(descriptor, b"".join(frame.to_line() for frame in frames))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+
+    count = sum(len(frame.detections) for frame in frames)
+    return StoredDetections("video-frames/clip.mp4.jsonl", count, 320, 240, open_file)
+
+
+VIDEO = Record("clip.mp4", 320, 240, stored(FRAMES), video=VideoFacts(25.0, 8, 8, 0.32))
 
 
 def write(kind: type[Format], project: Path, *records: Record, **settings: Any) -> Path:

@@ -63,6 +63,7 @@ const text = (page, selector) => page.textContent(selector);
   await page.keyboard.press("ArrowRight");
   steps.third = await text(page, "#detail-file");
   await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.activeElement.className === "tile");
   steps.focused = await page.evaluate(() => document.activeElement.querySelector(".name")?.textContent);
   await page.keyboard.press("End");
   steps.last = await page.evaluate(() => document.activeElement.querySelector(".name")?.textContent);

@@ -15,6 +15,7 @@ from entrypoint.results.report.collect import MOST_SHOWN, Collected
 from entrypoint.results.report.page import page
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 from tests.conftest import ROOT
 from tests.results.report.runs import NAMES, STATUS, collected, records
 
@@ -142,5 +143,9 @@ def test_a_page_of_next_to_nothing(gathered: Collected) -> None:
 def test_a_video_keeps_the_times_of_its_detections() -> None:
     gathered = Collected()
     found = Detection("a", 3, 0.5, (0.0, 0.0, 1.0, 1.0), 12, 0.48)
-    gathered.add(Record("clip.mp4", 10, 10, (found,)))
-    assert gallery(made(gathered))["images"][0]["t"] == [0.48]
+    facts = VideoFacts(25.0, 13, 13, 0.52)
+    gathered.add(Record("clip.mp4", 10, 10, (found,), video=facts))
+    gathered.add(Record("empty.mp4", 10, 10, (), video=facts))
+    gathered.add(Record("still.jpg", 10, 10, ()))
+    video, empty, still = gallery(made(gathered))["images"]
+    assert video["t"] == [0.48] and empty["t"] == [] and "t" not in still

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from entrypoint.results.palettes import Colour, colour
 from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.sheet import contact_sheet, tiles_of
 from entrypoint.results.report.thumbnails import SHEET, SIDE, STRIP, encoded, sheet_places, shrunk
 from entrypoint.results.report.tiles import Tiles, strip
+from entrypoint.resultsettings import Palette
 from entrypoint.values import Detection, Record
+from entrypoint.videofacts import VideoFacts
 
 
 def plain(height: int, width: int, value: int) -> NDArray[np.uint8]:
@@ -67,6 +70,25 @@ def test_the_contact_sheet_holds_every_tile_with_its_boxes(count: int, rows: int
     sheet = decoded(contact_sheet(tiles_of(gathered.looked_at, lambda _: picture)))
     assert sheet.shape[0] == rows * 164 + 4
     assert abs(int(sheet[4 + 16 + 100, 4 + 120].mean()) - 200) < 3  # inside the tile, outside its box
+
+
+def test_a_video_in_the_contact_sheet_is_not_covered_by_the_boxes_of_all_its_frames() -> None:
+    box = Detection("x", 0, 0.9, (0.0, 0.0, 500.0, 400.0), 3, 0.1)
+    gathered = Collected()
+    gathered.add(Record("a.mp4", 1000, 800, (box,), video=VideoFacts(30.0, 9, 9, 0.3)))
+    picture = encoded(plain(128, SIDE, 200))
+    sheet = decoded(contact_sheet(tiles_of(gathered.looked_at, lambda _: picture)))
+    assert abs(sheet[24:140, 8:160].astype(int) - 200).max() < 3
+
+
+@pytest.mark.parametrize(("palette", "expected"), [("bright", colour(4)), ("safe", colour(4, "safe"))])
+def test_the_contact_sheet_has_the_colours_of_the_images(palette: Palette, expected: Colour) -> None:
+    gathered = Collected()
+    gathered.add(Record("a", SIDE, SIDE, (Detection("x", 4, 0.9, (40.0, 40.0, 120.0, 120.0)),)))
+    picture = encoded(plain(SIDE, SIDE, 0))
+    sheet = decoded(contact_sheet(tiles_of(gathered.looked_at, lambda _: picture), palette)).astype(int)
+    edge = sheet[4 + 60, 4 + 38 : 4 + 43].max(0)  # what JPEG has left of a line of one pixel
+    assert np.argmax(edge) == np.argmax(expected) and edge.max() > 60
 
 
 def test_a_sheet_of_nothing_and_one_of_a_damaged_picture_are_images_all_the_same() -> None:

@@ -39,7 +39,9 @@ function rows(image) {
   for (let box = 0; box < Math.min(boxes.length, MOST_ROWS * NUMBERS); box += NUMBERS) {
     const [kind, confidence, x1, y1, x2, y2] = boxes.slice(box, box + NUMBERS);
     const row = make("tr", body, {});
-    make("td", row, { textContent: data.classes[kind] });
+    const name = make("td", row, {});
+    make("span", name, { className: "swatch" }).style.background = data.colours[kind];
+    name.append(data.classes[kind]);
     make("td", row, { textContent: (confidence / 1000).toFixed(3) });
     make("td", row, { textContent: `${x1}, ${y1} to ${x2}, ${y2}` });
     make("td", row, { className: "time", textContent: image.t ? image.t[box / NUMBERS].toFixed(2) + " s" : "" });

@@ -87,8 +87,15 @@ function tileAt(at, width) {
   button.onfocus = () => focusOn(at);
   const view = make("span", button, { className: "view" });
   show(image, found[at], view, true);
-  make("bdi", make("span", button, { className: "name", title: image.f }), { textContent: image.f });
+  const label = make("span", button, { className: "label" });
+  make("bdi", make("span", label, { className: "name", title: image.f }), { textContent: image.f });
+  if (image.b) make("span", label, { className: "many", textContent: (image.t ? "▶ " : "") + many(image) });
   return item;
+}
+
+// How many objects were found in it.
+function many(image) {
+  return (image.b.length / NUMBERS + (image.m || 0)).toLocaleString("en");
 }
 
 function linkTo(image) {
