@@ -56,7 +56,7 @@ def take_over(
     `is_here`: whether an input of that name is there, or does not concern this run. Raises OutputError.
     """
     counts = status.counts
-    left = (place for place in range(len(listing)) if not is_done[place])
+    left = (place for place in listing.reading_order() if not is_done[place])
     for place, record in taking.run(listing, left, deadline.passed, limits.threads(), is_here):
         counts.add(record, taken_over=True)
         is_done[place] = True

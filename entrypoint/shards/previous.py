@@ -24,7 +24,7 @@ from entrypoint.sources.medium import Medium
 from entrypoint.text import printable
 from entrypoint.values import InputState, Record, ResultError
 
-_AT_ONCE = 256  # inputs that are read, side by side, before those behind them are thought of
+_AT_ONCE = 32  # inputs that are read side by side; members of a compressed archive wait in memory for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class TakeOver:
     ) -> Iterator[tuple[int, Record]]:
         """Take over what there is of the media at the places `left`; gives each place and record, once it is on disk.
 
+        The places are in the order in which the media are best read.
         Ends early when time `is_over`. `threads` read at once. `is_here`: whether an input of that name is in the
         source, or is not looked for by this run. Raises OutputError.
         """
@@ -130,6 +131,8 @@ class TakeOver:
             while some := list(islice(waiting, _AT_ONCE)):
                 if is_over():
                     return False
+                for medium in some:
+                    medium.read_ahead()
                 for medium, (state, sha256) in zip(some, pool.map(_read_all, some), strict=True):
                     if sha256:
                         contents.want(medium.index, medium.file, sha256, state)

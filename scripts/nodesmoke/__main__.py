@@ -47,6 +47,7 @@ def main(
             bench = Bench(image, Path(root), network, served, url, folder, s3, bucket, label, lose)
             checks = [*guide_checks(), *((check.__name__.replace("_", " "), check) for check in CHECKS)]
             done = [_run(bench, name, check) for name, check in checks if only in name]
+            bench.close()
     failed, left_out = done.count("FAIL"), done.count("left")
     click.echo(f"{len(done) - failed - left_out} passed, {failed} failed, {left_out} left out")
     sys.exit(bool(failed))

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,8 @@ from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from scripts.nodesmoke import client
 from scripts.nodesmoke.client import Described
 from scripts.nodesmoke.network import LeftOutError, Network
-from scripts.smoke.bench import close, expect, records
+from scripts.smoke.bench import expect, records
+from scripts.smoke.media import write_media
 
 CPU, MEMORY = "1", "2gb"
 """What a job asks for in place of the guide's sizes, so that a laptop runs it."""
@@ -43,6 +45,12 @@ class Bench:
     def __post_init__(self) -> None:
         shutil.copy(DEMO_WEIGHTS, self.served / "shapes.pt")
         self.weights = f"{self.url}/releases/shapes.pt"
+        self.mark = f"node-smoke-{uuid.uuid4().hex[:8]}"  # of what is this run's in a shared folder or bucket
+
+    def close(self) -> None:
+        """Remove what lies in the folder that the nodes share with this machine."""
+        if self.folder:
+            shutil.rmtree(self.folder / self.mark, ignore_errors=True)
 
     def new(self, name: str) -> Path:
         """A new folder of this machine."""
@@ -58,9 +66,17 @@ class Bench:
         return bool(subprocess.run(command, capture_output=True, check=True).stdout.strip())
 
     @cached_property
+    def media(self) -> Path:
+        """A folder of the demo's scenes and media of every kind."""
+        folder = self.new("media")
+        write_media(folder)
+        shutil.copytree(DEMO_SCENES, folder / "scenes")
+        return folder
+
+    @cached_property
     def cid(self) -> str:
-        """The scenes on IPFS."""
-        return self.on_ipfs(DEMO_SCENES)
+        """The media on IPFS. Raises LeftOutError."""
+        return self.on_ipfs(self.media)
 
     def on_ipfs(self, folder: Path) -> str:
         """Add a folder to IPFS and give its CID. Raises LeftOutError."""
@@ -75,7 +91,7 @@ class Bench:
         self.network.wants(sources=["localdirectory"])
         if self.folder is None:
             raise LeftOutError("--folder names no folder that the nodes allow")
-        path = self.folder / "node-smoke" / name
+        path = self.folder / self.mark / name
         shutil.copytree(files, path, dirs_exist_ok=True)
         return str(path)
 
@@ -88,16 +104,16 @@ class Bench:
 
     @cached_property
     def key(self) -> str:
-        """The scenes in the bucket: the prefix of their keys. Raises LeftOutError."""
+        """The media in the bucket: the pattern of their keys. Raises LeftOutError."""
         self.network.wants(sources=["s3"], publisher="s3")
         if self.s3 is None:
             raise LeftOutError("--s3 names no service")
         user = f"{os.environ['AWS_ACCESS_KEY_ID']}:{os.environ['AWS_SECRET_ACCESS_KEY']}"
         signed = ["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", user]
-        for scene in DEMO_SCENES.iterdir():
-            place = f"{self.s3}/{self.bucket}/node-smoke/{scene.name}"
-            subprocess.run([*signed, "-T", str(scene), place], capture_output=True, check=True)
-        return "node-smoke/*"
+        for path in self.media.rglob("*.*"):
+            place = f"{self.s3}/{self.bucket}/{self.mark}/{path.relative_to(self.media)}"
+            subprocess.run([*signed, "-T", str(path), place], capture_output=True, check=True)
+        return f"{self.mark}/*"
 
     def run(self, *words: str, inputs: tuple[str, ...] = (), **flags: str) -> Described:
         """`docker run` on the network until it has ended; a flag `queue_timeout` is the client's `--queue-timeout`."""
@@ -118,8 +134,8 @@ class Bench:
             raise AssertionError(job.shown())
         fetched = client.get(job.id, self.new("results"))
         expect((fetched / "exitCode").read_text(), "0" * len(codes))
-        outputs = fetched / "outputs"
-        return outputs / "exp" if (outputs / "exp" / "status.json").exists() else self.merged(fetched)
+        runs = list((fetched / "outputs").rglob("status.json"))
+        return runs[0].parent if len(runs) == 1 else self.merged(fetched)
 
     def merged(self, folder: Path, *words: str) -> Path:
         """One run of the parts below a folder."""
@@ -135,10 +151,6 @@ class Bench:
         expect(ended.returncode, 0, ended)
         (predictions,) = out.rglob("predictions.json")
         return list(records(predictions.parent))
-
-    def same(self, run: Path, source: Path, *words: str) -> None:
-        """Fail the check unless a run has what the checkout finds in the same source."""
-        close(records(run), self.reference(source, *words))
 
 
 def checkout(*words: str) -> "subprocess.CompletedProcess[str]":

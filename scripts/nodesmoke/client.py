@@ -10,7 +10,7 @@ from typing import Any
 
 _TERMINAL = {"Completed", "Failed", "Stopped"}
 _SECONDS = 0.5  # between two looks at a job
-_EXECUTION_STATES = {6: "Running", 7: "Publishing", 9: "Completed", 10: "Failed", 11: "Cancelled"}
+_EXECUTION_STATES = {5: "Running", 6: "Running", 7: "Publishing", 9: "Completed", 10: "Failed", 11: "Cancelled"}
 
 
 class ClientError(Exception):

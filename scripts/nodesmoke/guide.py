@@ -18,11 +18,11 @@ GUIDE = ROOT / "docs" / "bacalhau.md"
 Job = dict[str, Any]
 
 RUN_FLAGS = {"wait": False, "wait-timeout-secs": True, "id-only": False, "node-details": False, "follow": False}
-RUN_FLAGS |= {"dry-run": False}
+RUN_FLAGS |= {"dry-run": False, "group-events": False}
 FLAGS: dict[str, dict[str, bool]] = {
     "docker run": RUN_FLAGS
     | dict.fromkeys(
-        "name namespace type priority count constraints labels task-name input output publisher cpu memory disk gpu "
+        "name namespace target priority count constraints labels task-name input output publisher cpu memory disk gpu "
         "network domain timeout queue-timeout workdir entrypoint env".split(),
         True,
     ),
@@ -134,7 +134,7 @@ def job_of(line: Parsed) -> Job:
     assert not more, "words for the program go after --"
     parameters = {"Parameters": line.words} if line.words else {}
     inputs = [_input(value) for value in line.all("input")]
-    kind = line.one("type", "batch")
+    kind = "ops" if line.one("target") == "all" else "batch"
     return {
         "Type": kind,
         **({"Count": int(line.one("count", "1") or 1)} if kind == "batch" else {}),

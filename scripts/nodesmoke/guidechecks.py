@@ -9,6 +9,7 @@ from scripts.nodesmoke import client, here
 from scripts.nodesmoke.bench import Bench, counts
 from scripts.nodesmoke.guide import GUIDE, Job, Parsed, client_lines, job_of, load_jobs
 from scripts.smoke.bench import close, expect, records
+from scripts.smoke.media import FILES
 
 Check = Callable[[Bench], None]
 
@@ -17,8 +18,8 @@ def guide_checks() -> Iterator[tuple[str, Check]]:
     """Each with its name, in the order of the guide and of the folder."""
     for number, (file, line) in enumerate(client_lines(GUIDE), 1):
         if line.command == "docker run":
-            where = file or " ".join(line.words[:2])
-            yield f"command {number} of the guide, {where}", _command(line)
+            where = file or f"`{line.words[0]} {line.words[1]}`"
+            yield f"{where} as line {number} of the guide", _command(line)
     for name, job in load_jobs().items():
         yield f"jobs/{name}.yaml", _file(job)
 
@@ -46,17 +47,15 @@ def _compare(bench: Bench, job: Job, submitted: str) -> None:
     described = client.wait(submitted)
     (task,) = job["Tasks"]
     words = task["Engine"]["Params"].get("Parameters", [])
-    source = (
-        DEMO_SCENES if any(one["Target"] == "/datasets" for one in task.get("InputSources", ())) else bundled_images()
-    )
+    targets = {one["Target"] for one in task.get("InputSources", ())}
+    source = bench.media if "/datasets" in targets else bundled_images()
     if job["Type"] == "ops":
         _side_by_side(bench, described, source)
         return
     run = bench.results(described)
     close(records(run), bench.reference(source, *_for_one(words)))
-    if any(one["Target"] == "/previous" for one in task.get("InputSources", ())):
-        scenes = len(list(DEMO_SCENES.iterdir()))
-        expect((counts(run)["taken_over"], counts(run)["new"]), (scenes - 1, 1))
+    if "/previous" in targets:
+        expect((counts(run)["taken_over"], counts(run)["new"]), (len(FILES), len(list(DEMO_SCENES.iterdir()))))
 
 
 def _for_one(words: list[str]) -> list[str]:
@@ -74,5 +73,6 @@ def _side_by_side(bench: Bench, described: client.Described, source: Path) -> No
     expect([one.code for one in described.completed], [0] * len(labelled))
     fetched = client.get(described.id, bench.new("results"))
     merged = bench.merged(fetched, "--side-by-side")
+    once = [record["file"] for record in bench.reference(source)]
     files = sorted(record["file"] for record in records(merged))
-    expect(files, sorted(f"{one.id}/{scene.name}" for one in described.completed for scene in source.iterdir()))
+    expect(files, sorted(f"{one.id}/{file}" for one in described.completed for file in once))

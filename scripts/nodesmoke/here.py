@@ -4,10 +4,11 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_WEIGHTS
 from scripts.nodesmoke.bench import CPU, MEMORY, Bench, checkout
 from scripts.nodesmoke.guide import Job, Parsed, job_of
 from scripts.nodesmoke.network import LeftOutError
+from scripts.smoke.media import write_media
 
 _REGION = "us-east-1"
 
@@ -57,7 +58,7 @@ def _source(bench: Bench, entry: dict[str, Any]) -> dict[str, Any]:
         case "ipfs":
             params = {"CID": bench.cid}
         case "localDirectory":
-            place = bench.in_folder("images", DEMO_SCENES) if target == "/datasets" else bench.local_weights
+            place = bench.in_folder("images", bench.media) if target == "/datasets" else bench.local_weights
             params = {**source["Params"], "SourcePath": place}
         case _:
             params = {**source["Params"], "Bucket": bench.bucket, "Key": bench.key, **_service(bench)}
@@ -65,10 +66,9 @@ def _source(bench: Bench, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _earlier(bench: Bench) -> Path:
-    """The results of a run over the scenes without the last one."""
+    """The results of a run over the media without the scenes."""
     some, out = bench.new("some"), bench.new("earlier")
-    for scene in sorted(DEMO_SCENES.iterdir())[:-1]:
-        (some / scene.name).write_bytes(scene.read_bytes())
+    write_media(some)
     checkout("--weights", str(DEMO_WEIGHTS), "--source", str(some), "--project", str(out)).check_returncode()
     return out
 

@@ -7,21 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import av
 import click
-import numpy as np
-import pillow_heif
-from PIL import Image
 
 from entrypoint.host import limits
 from entrypoint.sources.samples import DEMO_SCENES
 from scripts.smoke.bench import Bench, close, expect, records
+from scripts.smoke.media import FILES, write_media
 
 VARIANTS: dict[str, tuple[str, float, float]] = {
     "cuda12.8": ("12.8", 6.7, 4.0),
@@ -120,21 +116,10 @@ def hardened_run_equals_the_checkout(bench: Bench) -> None:
 
 def video_archive_and_photograph(bench: Bench) -> None:
     data, out = bench.folder("data"), bench.folder("out")
-    scenes = sorted(DEMO_SCENES.iterdir())
-    with zipfile.ZipFile(data / "scenes.zip", "w") as archive:
-        archive.write(scenes[0], "a/scene.png")
-    pillow_heif.from_pillow(Image.open(scenes[1])).save(data / "photograph.heic")
-    with av.open(str(data / "clip.mkv"), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for scene in scenes[:3]:
-            pixels = np.asarray(Image.open(scene).convert("RGB").resize((320, 240)))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
-        container.mux(stream.encode())
+    write_media(data)
     ended = bench.run("--demo", "--source", "/datasets", options=HARDENED, datasets=f"{data}:ro", outputs=out)
     expect(ended.returncode, 0, ended)
-    files = ["clip.mkv", "photograph.heic", "scenes.zip/a/scene.png"]
-    expect([(record["file"], record["failure"]) for record in records(out / "exp")], [(file, None) for file in files])
+    expect([(record["file"], record["failure"]) for record in records(out / "exp")], [(file, None) for file in FILES])
     expect((out / "exp" / "images" / "clip.mkv.mp4").is_file(), True)
 
 

@@ -110,6 +110,12 @@ class StillMember(MemberMedium):
         image = decode_image(data, accept_damaged=self.options.accept_damaged)
         yield image if isinstance(image, Failure) else Frame(0, None, image)
 
+    def digest(self) -> str | None:
+        with suppress(MemoryError):
+            data = self._bytes()
+            return None if isinstance(data, Failure) else hashlib.sha256(data).hexdigest()
+        return None
+
     def _bytes(self) -> bytes | Failure:
         if not self.archive.in_order:
             return self.archive.read(self.number, _MOST_STILL)
