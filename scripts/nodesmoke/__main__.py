@@ -24,7 +24,7 @@ from scripts.nodesmoke.serving import serve
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder that the nodes allow and share with us.")
 @click.option("--s3", help="Endpoint of an S3 service; its credentials are AWS's usual variables.")
 @click.option("--bucket", default="your-bucket", help="Bucket in that service.")
-@click.option("--lose", help="Shell command that takes a node away; checked last.")
+@click.option("--lose", help="Shell command that takes away the node with the id $NODE; fails where it cannot.")
 @click.option("--label", default="os_type=linux", help="Label of the nodes that the ops job is for.")
 @click.option("--only", default="", help="Run only the checks whose name has this word.")
 def main(
