@@ -2,7 +2,7 @@
 
 python layers.py LAYERS VENV OTHER…
 
-Makes the folders cuda-1, cuda-2, cuda-3, torch and packages in LAYERS, each a tree that begins at the image's root. What
+Makes the folders cuda-1, cuda-2, cuda-3, torch and packages in LAYERS, each a tree from the image's root on. What
 changes seldom has layers of its own: the CUDA libraries, in three of about the same size, and PyTorch. All times are
 those of 1970: the same packages give the same layers.
 """
