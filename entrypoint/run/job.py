@@ -77,7 +77,7 @@ class _Work:
 
     def __init__(self, plan: Plan, folder: RunFolder, status: Status) -> None:
         self._plan, self._folder, self._status = plan, folder, status
-        self._results = Results(folder, plan.settings, plan.loaded.names, plan.listing.files)
+        self._results = Results(folder, plan.settings, plan.loaded.names, plan.listing.files, plan.whole.files)
         self._is_done = bytearray(len(plan.listing))
 
     def do(self, previous: Previous | None) -> int:

@@ -9,7 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entrypoint.errors import OutputError, SourceError
+from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.framerecords import StoredDetections
@@ -20,9 +24,9 @@ from entrypoint.results.settling import settled
 from entrypoint.shards.contents import DATABASE, Contents
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
-from entrypoint.sources.medium import Medium
+from entrypoint.sources.medium import Medium, first_image
 from entrypoint.text import difference, printable
-from entrypoint.values import Record, ResultError
+from entrypoint.values import Failure, Record, ResultError
 
 _AT_ONCE = 32  # inputs that are read side by side; members of a compressed archive wait in memory for that
 
@@ -151,7 +155,8 @@ class TakeOver:
         """Give a medium the record of an entry; None where its results cannot be had. Raises OutputError."""
         index, leave = medium.index, self._results.leave(medium.file)
         places = self._places(part, entry.stored(part.files.open), medium.file)
-        if places is None:
+        lacks_picture = self._results.pictures.lacks(entry, medium.file)
+        if places is None or (lacks_picture and entry.record.video):
             return None
         self._results.begin(index)
         try:
@@ -162,11 +167,13 @@ class TakeOver:
                         leave.take_over(descriptor, places[path])
                     finally:
                         os.close(descriptor)
+            if lacks_picture:
+                self._results.pictures.write(medium.file, _image(medium), leave)
             record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree)
             if record.failure:
                 raise ResultError(record.failure)
             self._results.finish(index, record, state)
-        except (OSError, ResultError) as error:
+        except (OSError, ResultError, *OUT_OF_MEMORY_ERRORS) as error:
             LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), medium.file, error)
             self._results.begin(index)
             return None
@@ -184,6 +191,14 @@ class TakeOver:
         except OutputError as error:
             LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), file, error)
             return None
+
+
+def _image(medium: Medium) -> NDArray[np.uint8]:
+    """The image of a still. Raises ResultError."""
+    image = first_image(medium)
+    if isinstance(image, Failure):
+        raise ResultError(image)
+    return image
 
 
 def _read_all(medium: Medium) -> tuple[InputState | None, str | None]:
