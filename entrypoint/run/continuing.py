@@ -60,7 +60,6 @@ def take_over(
     for place, record in taking.run(listing, left, deadline.passed, limits.threads(), is_here):
         counts.add(record, taken_over=True)
         is_done[place] = True
-        status.refresh()
     counts.new, counts.gone = counts.total - counts.reused - counts.taken_over, taking.gone
     LOG.info("%d taken over from earlier runs, %d new, %d gone", counts.taken_over, counts.new, counts.gone)
 

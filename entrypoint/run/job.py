@@ -64,7 +64,8 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         stopper.last_words = _last_words(status, folder)
         _announce(plan, folder)
         plan.listing.options.scratch.folder = str(folder.scratch)
-        return _Work(plan, folder, status).do(previous)
+        with status.kept_fresh():
+            return _Work(plan, folder, status).do(previous)
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -104,7 +105,6 @@ class _Work:
             rate.add(record)
             status.throughput.step()
             progress.step(len(record.detections or ()))
-            status.refresh()
 
         pipeline = Pipeline(
             plan.loaded.lanes,
