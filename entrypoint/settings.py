@@ -87,7 +87,7 @@ class Settings(ResultSettings):
         """The same, with these values where an option is left to the weights."""
         return replace(self, **{name: value for name, value in values.items() if getattr(self, name) is None})
 
-    def of_results(self) -> dict[str, Any]:
+    def result_settings(self) -> dict[str, Any]:
         """The settings that decide what the results are: a run with other ones cannot be continued by this one."""
         values = {option.name: getattr(self, option.name) for option in declared(type(self)) if option.decides}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -27,7 +27,7 @@ def exit_codes() -> Iterator[None]:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_SIGNAL + _INTERRUPT)
     except Exception as error:  # noqa: BLE001 - the outermost edge
-        if memory.is_said(error):
+        if memory.is_out_of_memory(error):
             LOG.error("%s", memory.shortage("this run"))
             sys.exit(ResourceError.exit_code)
         LOG.error("a defect of this program: %s: %s", type(error).__name__, error, exc_info=True)

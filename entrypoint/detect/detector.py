@@ -10,7 +10,8 @@ from entrypoint.detect.letterbox import Letterbox
 from entrypoint.detect.nms import NmsOptions, select
 from entrypoint.detect.views import View
 from entrypoint.engines.base import Engine, planes
-from entrypoint.host.device import Device, is_out_of_memory
+from entrypoint.host.device import Device
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.models.network import Candidates, Network, Output
 from entrypoint.values import OUT_OF_MEMORY, Detections, Failure
 

@@ -11,7 +11,8 @@ from entrypoint.detect.precision import Trial
 from entrypoint.engines.base import Engine, disagreement, planes, trial_image
 from entrypoint.errors import NotADetectorError, ResourceError, UsageError, WeightsError
 from entrypoint.host import limits, memory
-from entrypoint.host.device import CPU, Device, is_out_of_memory
+from entrypoint.host.device import CPU, Device
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.models.exported import Exported
 from entrypoint.models.network import Network, Output

@@ -11,7 +11,8 @@ from entrypoint.detect.nms import NmsOptions
 from entrypoint.engines.joined import JoinedEngine
 from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
-from entrypoint.host.device import CPU, Device, is_out_of_memory
+from entrypoint.host.device import CPU, Device
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.models.ensemble import Ensemble
 from entrypoint.models.network import YOLOV5, Family, Network

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from entrypoint.engines.shortcut import Shortcut, difference
-from entrypoint.host.device import is_out_of_memory
+from entrypoint.host.memory import is_out_of_memory
 
 Compute: TypeAlias = Callable[[Tensor], list[Tensor]]
 Recorder: TypeAlias = Callable[[Compute, Tensor, Hashable], Compute]

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from entrypoint.host.device import is_out_of_memory
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.log import LOG
 
 T = TypeVar("T")

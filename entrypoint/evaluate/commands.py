@@ -5,7 +5,8 @@ from pathlib import Path
 from entrypoint import log
 from entrypoint.errors import EXIT_OK
 from entrypoint.evaluate import compare as comparing
-from entrypoint.evaluate.evaluation import as_json, evaluate
+from entrypoint.evaluate.evaluation import evaluate
+from entrypoint.evaluate.figures import as_json
 from entrypoint.evaluate.page import page
 from entrypoint.evaluate.runs import read_run, write_page
 from entrypoint.evaluate.table import as_text

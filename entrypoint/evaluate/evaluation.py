@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,12 @@ from entrypoint.errors import SourceError
 from entrypoint.evaluate.cocoway import CocoWay, Found, Mistakes, evaluate_as_coco
 from entrypoint.evaluate.reading import read_truth
 from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
-from entrypoint.evaluate.yolov5way import Threshold, YoloWay, evaluate_as_yolov5
+from entrypoint.evaluate.yolov5way import YoloWay, evaluate_as_yolov5
 from entrypoint.results.cocoimages import images_of
 from entrypoint.values import Record
 
 _FULL_CURVE = 0.001
 _NAMED = 5
-_WORST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,63 +187,3 @@ def _found(record: Record, numbers: dict[int, int]) -> Found:
 def _few(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(map(repr, names[:_NAMED])) + more
-
-
-def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """What evaluation.json holds; null for what is not defined, as the precision of a class without objects."""
-    coco, yolov5 = evaluation.coco, evaluation.yolov5
-    return {
-        "images": len(evaluation.images),
-        "warnings": evaluation.warnings,
-        "coco": {key: _defined(value) for key, value in coco.numbers.items()},
-        "yolov5": {"mAP50": round(yolov5.map50, 6), "mAP50-95": round(yolov5.map, 6)},
-        "best_threshold": _threshold(yolov5.best_of_all),
-        "classes": [_class(evaluation, number, int(count)) for number, count in enumerate(evaluation.objects_by_class)],
-        "confusion": {
-            "rows": "truth, the last: none of the classes",
-            "columns": "found, the last: nothing",
-            "from_confidence": round(evaluation.threshold, 6),
-            "matrix": coco.confusion(evaluation.threshold).tolist(),
-        },
-        "worst": [
-            {
-                "file": image.file,
-                "right": int(image.mistakes.right.sum()),
-                "wrong": int(image.mistakes.wrong.sum()),
-                "missed": int(image.mistakes.missed.sum()),
-            }
-            for image in evaluation.worst[:_WORST]
-        ],
-    }
-
-
-def _class(evaluation: Evaluation, number: int, count: int) -> dict[str, Any]:
-    coco, yolov5 = evaluation.coco, evaluation.yolov5
-    curve = coco.precision[:, number]
-    return {
-        "name": evaluation.names[number],
-        "objects": count,
-        "coco": {"AP": _defined(coco.ap[number]), "AP50": _defined(coco.ap50[number])},
-        "yolov5": {"mAP50": _number(yolov5.ap[number, 0]), "mAP50-95": _number(yolov5.ap[number].mean())},
-        "best_threshold": _threshold(yolov5.best[number]),
-        "precision_at_recall": None if curve.min() < 0 else curve.round(4).tolist(),
-    }
-
-
-def _defined(value: float) -> float | None:
-    return None if value < 0 else round(float(value), 6)
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
-
-
-def _threshold(best: Threshold | None) -> dict[str, float] | None:
-    if best is None:
-        return None
-    return {
-        "confidence": round(best.confidence, 6),
-        "f1": round(best.f1, 6),
-        "precision": round(best.precision, 6),
-        "recall": round(best.recall, 6),
-    }

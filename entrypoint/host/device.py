@@ -8,14 +8,11 @@ from pathlib import Path
 import cv2
 
 from entrypoint.errors import ResourceError
-from entrypoint.host import memory
 from entrypoint.host.cuda import Gpu, NoGpuError, gpus
 from entrypoint.log import LOG
 
 OUT_OF_MEMORY_ERRORS = (MemoryError, RuntimeError, cv2.error)
-"""What may say that memory is out; `is_out_of_memory` tells whether it does."""
-
-is_out_of_memory = memory.is_said
+"""What may say that memory is out; `memory.is_out_of_memory` tells whether it does."""
 
 _NUMBER = re.compile("[0-9]{1,3}")
 # NVIDIA's, AMD's, and what any graphics card that can render has.

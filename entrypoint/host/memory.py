@@ -66,7 +66,7 @@ def need_of(weights: int, imgsz: tuple[int, int]) -> int:
     return LEAST_BYTES + int(_COPIES * weights + of_pixels)
 
 
-def is_said(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says, in the words of one of the libraries, that memory is out."""
     if isinstance(error, MemoryError):
         return True

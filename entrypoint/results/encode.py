@@ -44,7 +44,7 @@ def encode_image(suffix: str, image: NDArray[np.uint8], quality: int) -> memoryv
         try:
             done, encoded = cv2.imencode(suffix, image, options)
         except cv2.error as error:
-            if memory.is_said(error):
+            if memory.is_out_of_memory(error):
                 raise
             return None
         if done:

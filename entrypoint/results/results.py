@@ -14,6 +14,7 @@ from entrypoint.results.leaving import Leaving
 from entrypoint.results.obstacles import look_for_obstacles
 from entrypoint.results.paths import twins
 from entrypoint.results.pictures import Pictures
+from entrypoint.results.recovery import forget, recover
 from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
@@ -64,7 +65,7 @@ class Results:
         folder.on_close(self._let_go)
         folder.on_close(self._journal.close)
         with output_errors(folder.path):
-            self._recover()
+            recover(folder, self._journal)
             if not folder.fresh:
                 look_for_obstacles(folder, self._formats, files, self._journal.has, self._twins)
 
@@ -95,7 +96,7 @@ class Results:
         self._folder.remove(self._folder.ledger.take(file))
         if self._journal.has(index):
             entry = self._journal.read(index)
-            self._forget(file, entry.files if entry else ())
+            forget(self._folder, self._journal, file, entry.files if entry else ())
 
     def frame(self, shown: AnnotatedFrame) -> None:
         """Write what the formats leave of a frame; it may draw on the image.
@@ -219,38 +220,6 @@ class Results:
     def _let_go(self) -> None:
         while self._videos:
             self._videos.pop().close()
-
-    def _recover(self) -> None:
-        """Put right what a kill, or a source that has changed since, has left behind."""
-        for file, segments in self._journal.outdated.items():
-            index = self._journal.index(file)
-            entry = None if index is None else self._journal.read(index)
-            kept = set(entry.files) if entry else set()
-            for segment in segments:
-                self._folder.remove(tuple(path for path in segment.files if path not in kept))
-            if index is None and file not in self._journal.unlisted:
-                self._forget(file, ())
-        for file, offset in list(self._journal.unlisted.items()):
-            entry = self._journal.read_at(offset)
-            self._forget(file, entry.files if entry else ())
-        begun: dict[str, list[str]] = {}
-        for file, path in self._folder.ledger.earlier:
-            if file:
-                begun.setdefault(file, []).append(path)
-        for file, paths in begun.items():
-            index = self._journal.index(file)
-            entry = None if index is None else self._journal.read(index)
-            recorded = set(entry.files) if entry else set()
-            recorded.update(path for segment, _ in self._journal.segments(file) for path in segment.files)
-            self._folder.remove(tuple(path for path in paths if path not in recorded))
-        if self._folder.ledger.earlier:
-            self._folder.ledger.settle_earlier()
-
-    def _forget(self, file: str, files: tuple[str, ...]) -> None:
-        """Remove an input's results, and then its record: a kill in between leaves one that is seen not to hold."""
-        self._folder.remove(files)
-        with output_errors(self._folder.path / JOURNAL):
-            self._journal.take_back(file)
 
 
 def open_journal(folder: RunFolder, files: Sequence[str]) -> Journal:

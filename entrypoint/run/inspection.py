@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 
-from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
+from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.inputstate import InputState
 from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.results import Results

@@ -59,7 +59,7 @@ class Plan:
 
     def deciding(self) -> dict[str, Any]:
         """What decides the result of an image, wherever it lies."""
-        return {"version": __version__, "weights": self.weights.sha256, "settings": self.settings.of_results()}
+        return {"version": __version__, "weights": self.weights.sha256, "settings": self.settings.result_settings()}
 
     def identity(self) -> dict[str, Any]:
         """What makes a run the same run, so that one that was broken off is continued."""

@@ -65,7 +65,7 @@ def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failur
     try:
         image, warning = _decoded(data, listen=kind.name == "JPEG image")
     except cv2.error as error:
-        if memory.is_said(error):
+        if memory.is_out_of_memory(error):
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")
         if "CV_IO_MAX_IMAGE" in str(error):
             return Failure("too_large", f"a {kind.name} with more pixels than are decoded: {_shortened(error)}")

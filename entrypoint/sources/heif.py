@@ -29,7 +29,7 @@ def decode_heif(data: bytes, kind: str) -> NDArray[np.uint8] | Failure:
         return Failure(OUT_OF_MEMORY, "no memory left to decode it")
     except (ValueError, SyntaxError, EOFError, RuntimeError, OSError) as error:
         words = " ".join(str(error).split())[:120]
-        if memory.is_said(error) or "memory" in words.lower():
+        if memory.is_out_of_memory(error) or "memory" in words.lower():
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")
         is_cut = any(sign in words.lower() for sign in _CUT)
         return Failure("truncated" if is_cut else "damaged", f"a {kind} that cannot be decoded: {words}")

@@ -71,7 +71,7 @@ def _named(path: Path) -> Iterator[None]:
     except RecursionError as error:
         raise WeightsError(f"{path.name}: its layers contain themselves") from error
     except Exception as error:
-        if memory.is_said(error):
+        if memory.is_out_of_memory(error):
             raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise WeightsError(f"{path.name}: holds values that no YOLO checkpoint has ({what})") from error

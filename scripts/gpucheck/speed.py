@@ -8,7 +8,8 @@ import click
 import numpy as np
 
 from entrypoint.detect.loading import Loaded
-from entrypoint.host.device import CPU, OUT_OF_MEMORY_ERRORS, is_out_of_memory
+from entrypoint.host.device import CPU, OUT_OF_MEMORY_ERRORS
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.models.network import Network
 from entrypoint.models.yolov5.network import YoloV5
 from entrypoint.sources.medium import first_image

@@ -196,7 +196,7 @@ def test_one_declaration_makes_an_option_everywhere(monkeypatch: pytest.MonkeyPa
     command = command_for(MoreSettings)
     assert given().least_contrast == 0.5
     assert given("--least-contrast", "0.25").least_contrast == 0.25
-    assert given("--least", "0.125").of_results()["least_contrast"] == 0.125
+    assert given("--least", "0.125").result_settings()["least_contrast"] == 0.125
     monkeypatch.setenv("YOLO_BAC_LEAST_CONTRAST", "1")
     assert given().least_contrast == 1
     (declaration,) = [one for one in declared(MoreSettings) if one.name == "least_contrast"]
@@ -207,7 +207,7 @@ def test_one_declaration_makes_an_option_everywhere(monkeypatch: pytest.MonkeyPa
 
 def test_the_identity_of_a_run_holds_every_option_that_decides_its_results() -> None:
     left_to_yolov5 = {"imgsz": (640, 640), "iou_thres": 0.45, "max_det": 1000}
-    assert Settings(imgsz=(320, 640), classes=("0",)).filled(**left_to_yolov5).of_results() == {
+    assert Settings(imgsz=(320, 640), classes=("0",)).filled(**left_to_yolov5).result_settings() == {
         "imgsz": [320, 640],
         "conf_thres": 0.25,
         "iou_thres": 0.45,

@@ -65,7 +65,7 @@ def test_results_depend_neither_on_threads_nor_on_the_batch() -> None:
 FULL = """
 import re, resource, numpy
 from pathlib import Path
-from entrypoint.host.device import is_out_of_memory
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint

@@ -12,7 +12,8 @@ import pytest
 
 from entrypoint.errors import SourceError
 from entrypoint.evaluate.cocoway import KEYS
-from entrypoint.evaluate.evaluation import Evaluation, as_json, evaluate
+from entrypoint.evaluate.evaluation import Evaluation, evaluate
+from entrypoint.evaluate.figures import as_json
 from entrypoint.evaluate.table import as_text
 from entrypoint.evaluate.yolov5way import IOUS
 from entrypoint.values import Detection, Failure, Record

@@ -117,7 +117,7 @@ GUARDED = """
 import sys
 import cv2, numpy, torch
 from entrypoint.host import limits, memory
-from entrypoint.host.device import is_out_of_memory
+from entrypoint.host.memory import is_out_of_memory
 limits.memory_limit = lambda: memory._status("RssAnon") + (300 << 20)
 memory.guard()
 for ask in (

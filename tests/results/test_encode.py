@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 GUARDED = """
 import cv2, numpy
 from entrypoint.host import limits, memory
-from entrypoint.host.device import is_out_of_memory
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.results.encode import leave_image
 from entrypoint.values import ResultError
 image = numpy.random.default_rng(0).integers(0, 256, (4000, 4000, 3), numpy.uint8)

@@ -25,7 +25,7 @@ def load_torchscript(path: Path) -> Exported:
     except WeightsError as error:
         raise type(error)(shown(f"{path.name}: {error}")) from error
     except Exception as error:
-        if memory.is_said(error):
+        if memory.is_out_of_memory(error):
             raise
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise WeightsError(shown(f"{path.name}: holds values that no export of a detector has ({what})")) from error
