@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.exif import Exif, ExifWanted
+from entrypoint.inputstate import InputState
 from entrypoint.sources.extent import Extent
-from entrypoint.values import Failure, InputState
+from entrypoint.values import Failure
 
 
 @dataclass(frozen=True, slots=True)

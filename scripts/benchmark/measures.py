@@ -13,10 +13,10 @@ import click
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import load
+from entrypoint.detectionsettings import Engine
 from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
 from entrypoint.results.runstatus import versions
-from entrypoint.settings import Engine
 from entrypoint.sources.medium import FileMedium
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from entrypoint.results.palettes import colour
 from entrypoint.results.report.collect import Shown
 from entrypoint.results.report.thumbnails import SHEET, SIDE
-from entrypoint.settings import Palette
+from entrypoint.resultsettings import Palette
 
 _COLUMNS, _GAP = 8, 4
 _GROUND = 24

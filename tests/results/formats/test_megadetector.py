@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from entrypoint.exif import Exif
 from entrypoint.results.formats.megadetector_json import MegaDetectorJson, as_megadetector
 from entrypoint.results.framerecords import FrameRecord
-from entrypoint.values import Detection, Failure, Record, VideoFacts
+from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 from tests.results.formats.tree import FRAMES, NAMES, RECORDS, VIDEO, stored, write
 
 

@@ -12,7 +12,8 @@ from entrypoint.results.formats.base import Format, MediumFormat
 from entrypoint.results.framerecords import FrameRecord, StoredDetections
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
-from entrypoint.values import Detection, Failure, Record, VideoFacts
+from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 
 NAMES = ("person", 'traffic "light" <&>', "дом 狗")
 STATUS = RunStatus(

@@ -14,7 +14,8 @@ from entrypoint.results.report.advice import ADVICE
 from entrypoint.results.report.collect import MOST_SHOWN, Collected
 from entrypoint.results.report.page import page
 from entrypoint.results.runstatus import RunStatus
-from entrypoint.values import Detection, Failure, Record, VideoFacts
+from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 from tests.conftest import ROOT
 from tests.results.report.runs import NAMES, STATUS, collected, records
 

@@ -10,8 +10,9 @@ from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.sheet import contact_sheet, tiles_of
 from entrypoint.results.report.thumbnails import SHEET, SIDE, STRIP, encoded, sheet_places, shrunk
 from entrypoint.results.report.tiles import Tiles, strip
-from entrypoint.settings import Palette
-from entrypoint.values import Detection, Record, VideoFacts
+from entrypoint.resultsettings import Palette
+from entrypoint.values import Detection, Record
+from entrypoint.videofacts import VideoFacts
 
 
 def plain(height: int, width: int, value: int) -> NDArray[np.uint8]:
