@@ -94,6 +94,14 @@ def only_sound(path: Path) -> None:
         container.mux(stream.encode())
 
 
+def without_frames(path: Path) -> None:
+    """A stream of pictures is declared, and none is in it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
+        container.start_encoding()
+
+
 def huge(path: Path) -> None:
     make_video(path, [np.zeros((8192, 8192, 3), np.uint8)], Recipe(options={"preset": "ultrafast"}))
 
@@ -167,6 +175,9 @@ CORPUS: dict[str, Case] = {
     "page.mp4": Case(bytes_of(b"<html>moved</html>"), "not_a_video", (0, 0), None),
     "noise.mkv": Case(bytes_of(random.Random(2).randbytes(9000)), "not_a_video", (0, 0), None),
     "head alone.mp4": Case(bytes_of(b"\0\0\0\x18ftypmp42" + bytes(100)), "damaged", (0, 0), None),
+    "no frame.mp4": Case(without_frames, "not_a_video", (0, 0), None),  # MP4 then has no stream at all
+    "no frame.avi": Case(without_frames, "no_frames", (0, 0), None),
+    "no frame.mkv": Case(without_frames, "damaged", (0, 0), None),  # a header that nothing follows
     "sound alone.mp4": Case(only_sound, "not_a_video", (0, 0), None),
     "8192 by 8192.mp4": Case(huge, "too_large", (0, 0), None),
 }

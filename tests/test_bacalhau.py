@@ -7,7 +7,9 @@ import json
 import os
 import random
 import shutil
+import tarfile
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,6 +30,7 @@ from tests.bacalhau_node.process import ProcessRunner
 from tests.bacalhau_node.publish import SamePathError, job_get, job_get_raw
 from tests.schemas import assert_valid
 from tests.test_jobs import load_jobs
+from tests.videos import Recipe, make_video, shapes
 
 WEIGHTS = url(DEMO_WEIGHTS)
 AT_320 = ("--imgsz", str(DEMO_IMGSZ))
@@ -226,6 +229,46 @@ def test_a_cid_that_vanishes_in_mid_run_costs_its_files_and_nothing_else(node: N
     assert "vanished" in execution.stdout
 
 
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of 1280 × 720 with sound, in which shapes move."""
+    frames = [shapes(number, 1280, 720)[0] for number in range(50)]
+    return make_video(tmp_path_factory.mktemp("video") / "clip.mp4", frames, Recipe(audio="aac"))
+
+
+@pytest.mark.parametrize("kind", [ipfs, local, s3])
+def test_videos_and_archives_are_read_where_they_lie(
+    node: Node, tmp_path: Path, video: Path, kind: Callable[[Path], Source]
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    shutil.copy(video, media / "clip.mp4")
+    with tarfile.open(media / "data.tar.gz", "w:gz") as archive:
+        archive.add(DEMO_SCENES / "scene-1.png", "a/scene-1.png")
+        archive.add(video, "b/clip.mp4")
+    execution = node.run(Job(arguments=AT_320, inputs={"/inputs": WEIGHTS, "/datasets": kind(media)}))
+    assert execution.code == 0, execution.stderr
+    assert (execution.dropped, execution.changed_inputs()) == ((), [])
+    run = execution.outputs / "exp"
+    alone, still, packed = records(run)
+    assert (alone["file"], packed["file"]) == ("clip.mp4", "data.tar.gz/b/clip.mp4")
+    assert still["file"] == "data.tar.gz/a/scene-1.png" and len(still["detections"]) == table.SHAPES["scene-1.png"]
+    assert alone["detections"] == packed["detections"] and alone["frames_read"] == 50
+    assert {one["frame"] for one in alone["detections"]} == set(range(50))
+    assert (run / "images" / "clip.mp4").read_bytes() == (run / "images" / packed["file"]).read_bytes()
+
+
+def test_an_archive_that_a_node_has_given_another_name_is_known_by_its_content(node: Node, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for scene in sorted(DEMO_SCENES.iterdir()):
+            archive.write(scene, scene.name)
+    inputs = {"/inputs": WEIGHTS, "/datasets": ipfs(tmp_path / "data.zip")}
+    execution = node.run(Job(arguments=AT_320, inputs=inputs))
+    assert execution.code == 0, execution.stderr
+    found = {record["file"]: len(record["detections"]) for record in records(execution.outputs / "exp")}
+    assert found == {f"datasets/{scene}": count for scene, count in table.SHAPES.items()}
+
+
 # Failures
 
 
@@ -285,6 +328,12 @@ def test_less_than_that_is_said_at_once(node: Node, limits: Limits) -> None:
 def test_official_weights_get_the_same_on_photographs(node: Node, limits: Limits, data: Path) -> None:
     inputs = {"/inputs": url(data / "weights" / "yolov5n-coco.pt"), "/datasets": local(data / "images")}
     carried_or_said(node.run(Job(inputs=inputs, limits=limits)), [path.name for path in (data / "images").iterdir()])
+
+
+@pytest.mark.parametrize("megabytes", [512, 300, 200])
+def test_a_video_of_720_lines_is_carried_or_said(node: Node, limits: Limits, video: Path, megabytes: int) -> None:
+    inputs = {"/inputs": WEIGHTS, "/datasets": ipfs(video)}
+    carried_or_said(node.run(Job(inputs=inputs, limits=Limits(limits.cpus, megabytes * 1_000_000))), ["datasets"])
 
 
 def carried_or_said(execution: Execution, files: Iterable[str]) -> None:

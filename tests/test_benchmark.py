@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
@@ -18,6 +19,7 @@ from scripts.benchmark.clock import timed
 from scripts.benchmark.engines import Meter, Replay
 from scripts.benchmark.stages import STAGES
 from tests.conftest import ROOT
+from tests.videos import make_video, shapes
 
 
 def test_every_measurement_is_made(tmp_path: Path) -> None:
@@ -42,8 +44,22 @@ def test_every_measurement_is_made(tmp_path: Path) -> None:
         assert 0 < held["ms"] < whole["job without network"]["core_ms"] and len(held["rounds"]) == 1
     assert figures["start"]["seconds"] >= figures["start"]["first_result"] > 0
     assert figures["growth"]["60"]["peak_mb"] > 100
-    assert set(figures["peer"]) == {"6", "2"} and figures["peer"]["6"]["peer_seconds"] > 0
+    assert set(figures["peer"]) == {"6 images", "2 images"} and figures["peer"]["6 images"]["peer_seconds"] > 0
     assert "of the network alone" in ended.stdout and "pair by pair" in ended.stdout
+
+
+def test_a_video_is_measured_with_its_parts(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(12)])
+    command = [sys.executable, "-m", "scripts.benchmark", "--video", str(video), "--rounds", "1", "--peer", "true"]
+    command += ["--json", str(tmp_path / "figures.json")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads((tmp_path / "figures.json").read_bytes())
+    whole = figures["whole"]
+    parts = whole["network alone"]["core_ms"], whole["decoding and encoding alone"]["core_ms"]
+    assert whole["frames"] == 12 and min(parts) > 0 and figures["peer"]["a.mp4"]["peer_seconds"] > 0
+    assert whole["work_of_both"] == pytest.approx(whole["whole job"]["core_ms"] / sum(parts))
+    assert "of the slower part's time" in ended.stdout
 
 
 def test_a_peer_that_fails_is_no_result() -> None:

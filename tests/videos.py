@@ -44,11 +44,11 @@ def shapes(number: int, width: int = 320, height: int = 256) -> tuple[NDArray[np
     boxes = {}
     for class_id, (x, y), corners, turn, colour in (
         (0, circle, 64, 0.0, _RED),
-        (1, square, 4, np.pi / 4, _GREEN),
-        (2, triangle, 3, -np.pi / 2, _BLUE),
+        (1, square, 4, 0.3, _GREEN),
+        (2, triangle, 3, 0.8, _BLUE),
     ):
         angles = turn + np.arange(corners) * 2 * np.pi / corners
-        points = np.stack((np.cos(angles), np.sin(angles)), 1) * 32 + (x, y)
+        points = np.stack((np.cos(angles), np.sin(angles)), 1) * width / 10 + (x, y)
         cv2.fillPoly(image, [np.round(points * 16).astype(np.int32)], colour, cv2.LINE_AA, 4)
         boxes[class_id] = (*points.min(0).tolist(), *points.max(0).tolist())
     return image, boxes

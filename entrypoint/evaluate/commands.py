@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from entrypoint import log
 from entrypoint.errors import EXIT_OK
 from entrypoint.evaluate import compare as comparing
 from entrypoint.evaluate.evaluation import as_json, evaluate
@@ -22,6 +23,7 @@ def evaluate_run(run: Path, truth: Path, out: Path | None) -> int:
     Raises SourceError, OutputError.
     """
     status, records = read_run(run)
+    log.release()
     names = (status.weights or {})["classes"]
     found = evaluate(records, names, truth, status.identity["settings"].get("conf_thres"))
     folder = out or run
@@ -39,6 +41,7 @@ def compare_runs(first: Path, second: Path, out: Path | None) -> int:
     Raises SourceError, OutputError.
     """
     (status, records), (other_status, other_records) = read_run(first), read_run(second)
+    log.release()
     settings = (_deciding(status.identity), _deciding(other_status.identity))
     found = comparing.compare(records, other_records, settings)
     if out:

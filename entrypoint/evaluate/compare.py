@@ -1,8 +1,9 @@
 """What changed between two runs: their inputs, their failures, and each detection."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -111,11 +112,39 @@ def _side_by_side(first: Iterable[Record], second: Iterable[Record]) -> Iterator
 
 def _change(one: Record, other: Record) -> Change:
     change = Change(one.file)
-    if one.failure is not None or other.failure is not None:
-        if one.failure != other.failure:
-            change.failure = f"{one.failure or 'looked at'} → {other.failure or 'looked at'}"
-        return change
-    before, after = list(one.detections or ()), list(other.detections or ())
+    if one.failure != other.failure:
+        change.failure = f"{one.failure or 'looked at'} → {other.failure or 'looked at'}"
+    elif one.detections is not None and other.detections is not None:
+        for before, after in _frame_by_frame(one.detections, other.detections):
+            _add_frame(change, before, after)
+    return change
+
+
+def _frame_by_frame(
+    one: Collection[Detection], other: Collection[Detection]
+) -> Iterator[tuple[list[Detection], list[Detection]]]:
+    """What both runs found in each frame in which either found anything; a still is one frame."""
+
+    def frame(found: Detection) -> int:
+        return found.frame or 0
+
+    ours, theirs = groupby(one, frame), groupby(other, frame)
+    first, second = _next(ours), _next(theirs)
+    while first or second:
+        number = min(group[0] for group in (first, second) if group)
+        before = first[1] if first and first[0] == number else []
+        after = second[1] if second and second[0] == number else []
+        yield before, after
+        first = _next(ours) if before else first
+        second = _next(theirs) if after else second
+
+
+def _next(groups: Iterator[tuple[int, Iterator[Detection]]]) -> tuple[int, list[Detection]] | None:
+    return next(((number, list(group)) for number, group in groups), None)
+
+
+def _add_frame(change: Change, before: list[Detection], after: list[Detection]) -> None:
+    """Count what changed in one frame."""
     pairs = _pairs(before, after)
     for a, b, overlap in pairs:
         moved = overlap < _SAME_BOX
@@ -124,17 +153,16 @@ def _change(one: Record, other: Record) -> Change:
         change.other_confidence += shifted and not moved
         change.same += not (moved or shifted)
     kept_before, kept_after = {a for a, _, _ in pairs}, {b for _, b, _ in pairs}
-    change.lost = [found for place, found in enumerate(before) if place not in kept_before]
-    change.gained = [found for place, found in enumerate(after) if place not in kept_after]
-    return change
+    change.lost += [found for place, found in enumerate(before) if place not in kept_before]
+    change.gained += [found for place, found in enumerate(after) if place not in kept_after]
 
 
 def _pairs(before: list[Detection], after: list[Detection]) -> list[tuple[int, int, float]]:
-    """Detections of one class and frame that are the same object, those that overlap most first; each at most once."""
+    """Detections of one class that are the same object, those that overlap most first; each at most once."""
     if not before or not after:
         return []
     iou = pairwise_iou(np.array([one.box for one in before]), np.array([one.box for one in after]))
-    of_kind = [[(a.name, a.frame) == (b.name, b.frame) for b in after] for a in before]
+    of_kind = [[a.name == b.name for b in after] for a in before]
     iou[~np.array(of_kind)] = 0
     order = np.argsort(-iou, axis=None, kind="stable")
     pairs: list[tuple[int, int, float]] = []

@@ -13,6 +13,7 @@ from entrypoint.evaluate.cocoway import CocoWay, Found, Mistakes, evaluate_as_co
 from entrypoint.evaluate.reading import read_truth
 from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
 from entrypoint.evaluate.yolov5way import Threshold, YoloWay, evaluate_as_yolov5
+from entrypoint.results.cocoimages import images_of
 from entrypoint.values import Record
 
 _FULL_CURVE = 0.001
@@ -31,6 +32,8 @@ class Image:
     found: Found
     mistakes: Mistakes
     """At the best threshold."""
+    is_frame: bool
+    """Whether it is a frame of a video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,15 @@ class Evaluation:
 def evaluate(records: Iterable[Record], names: Sequence[str], path: Path, least_confidence: float | None) -> Evaluation:
     """Compare the records of a run with the ground truth at `path`.
 
+    Each frame of a video that was looked at is an image, by the name that coco.json gives it; videos of which the truth
+    names no frame are left out.
+
     `names` are the network's classes; `least_confidence` is the threshold that the run was made with. Raises
     SourceError where the truth cannot be read, or has no image or no class in common with the run.
     """
-    by_file = {record.file: record for record in records}
     truth = read_truth(path, names)
     warnings = _warnings_of(least_confidence)
+    by_file, frames = _images(records, truth, warnings)
     pairs = _pairs(truth, by_file, path, warnings)
     numbers = _class_numbers(truth, names, warnings)
     expected = [objects_ for _, objects_ in pairs]
@@ -81,8 +87,31 @@ def evaluate(records: Iterable[Record], names: Sequence[str], path: Path, least_
     evaluation = Evaluation(truth.names, coco, yolov5, [], warnings)
     for (record, objects_), seen, mistakes in zip(pairs, found, coco.mistakes(evaluation.threshold), strict=True):
         size = record.width or 1, record.height or 1
-        evaluation.images.append(Image(record.file, *size, objects_, seen, mistakes))
+        evaluation.images.append(Image(record.file, *size, objects_, seen, mistakes, record.file in frames))
     return evaluation
+
+
+def _images(records: Iterable[Record], truth: Truth, warnings: list[str]) -> tuple[dict[str, Record], set[str]]:
+    """The records by file, those of videos as one for each frame that was looked at; and the files that are frames."""
+    by_file, frames, unnamed = dict[str, Record](), set[str](), []
+    for record in records:
+        if record.video is None:
+            by_file[record.file] = record
+            continue
+        of_video = {
+            str(shown["file_name"]): Record(str(shown["file_name"]), record.width, record.height, tuple(found))
+            for shown, found in images_of(record)
+        }
+        if match_files(truth, sorted(of_video)).by_file:
+            by_file |= of_video
+            frames.update(of_video)
+        else:
+            unnamed.append(record.file)
+    if unnamed:
+        warnings.append(
+            f"{len(unnamed)} videos are left out, for the truth names none of their frames: {_few(unnamed)}"
+        )
+    return by_file, frames
 
 
 def _warnings_of(least_confidence: float | None) -> list[str]:

@@ -90,7 +90,7 @@ def _worst(image: Image, names: Sequence[str], annotated: bool) -> dict[str, Any
     mistakes = image.mistakes
     return {
         "file": image.file,
-        "link": "images/" + quote(image.file) if annotated else "",
+        "link": "images/" + quote(image.file) if annotated and not image.is_frame else "",
         "width": image.width,
         "height": image.height,
         "wrong": _boxes(image.found.xyxy[mistakes.wrong], image.found.class_id[mistakes.wrong], names),

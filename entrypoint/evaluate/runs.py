@@ -20,7 +20,7 @@ def read_run(folder: Path) -> tuple[RunStatus, list[Record]]:
         found: dict[str, Record] = {}
         for line, file, said in part.entries():
             if isinstance(said, Entry):
-                found[file] = said.record
+                found[file] = said.stored(part.files.open).record
             elif said is None:
                 found.pop(file, None)
             else:

@@ -11,7 +11,7 @@ from entrypoint.host import limits, memory
 from entrypoint.results.videopiece import PieceWriter
 from entrypoint.sources.look import Look
 
-_MOST_WAITING = 16  # frames
+_MOST_WAITING = 4  # frames
 _SHARE_OF_WAITING = 4  # of the bytes that frames may hold at each place where they wait
 _CORES_A_THREAD, _MOST_THREADS = 4, 4
 

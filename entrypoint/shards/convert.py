@@ -7,28 +7,35 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError
 from entrypoint.log import LOG
 from entrypoint.results.claim import claim
 from entrypoint.results.formats import all_formats, check_names, write_run
 from entrypoint.results.formats.base import Format, FrameFormat, MediumFormat
 from entrypoint.results.formats.coco_results import CocoResults, ids_of
+from entrypoint.results.formats.frames import Frames
+from entrypoint.results.formats.report import Report
+from entrypoint.results.formats.videos import Videos
+from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.runfolder import RunFolder, output_errors, write_all
 from entrypoint.results.runstatus import STATUS
+from entrypoint.results.settling import settled
 from entrypoint.results.summary import print_summary
 from entrypoint.settings import Settings
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
-from entrypoint.values import compact
+from entrypoint.values import Record, compact
 
 
 def convert(run: Path, settings: Settings, truth: Path | None) -> int:
     """Write the formats that `settings.format` names from the records in the folder `run`; give the exit code.
 
-    They go to `<project>/<name>`, as whole as the run would have left them there. COCO's results get the ids of the
-    ground truth `truth`. Raises UsageError for a format that needs pixels, SourceError where there is no run.
+    They go to `<project>/<name>`, as whole as the run would have left them there, and what was found in the frames of
+    videos with them. COCO's results get the ids of the ground truth `truth`. Raises UsageError for a format that needs
+    pixels, SourceError where there is no run.
     """
     kinds = _convertible(settings)
     part = _run_in(run)
@@ -36,16 +43,19 @@ def convert(run: Path, settings: Settings, truth: Path | None) -> int:
     identity = part.status.identity
     with closing(claim(settings.project, settings.name, identity, resume=False)) as folder:
         with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
+            log.release()
             damaged = _read(part, meeting)
             files = list(meeting.files())
             for one in formats:
                 one.expect(files)
                 if isinstance(one, CocoResults) and truth:
                     one.image_ids, one.category_ids = ids_of(truth, files)
-            _write_each(formats, folder, meeting)
-            write_run(formats, folder, (entry.record for entry, _ in meeting.entries()), part.status)
+            damaged += _write_each(formats, folder, meeting, part)
+            records = (settled(entry.record, str, folder.tree) for entry, _ in meeting.entries())
+            write_run(formats, folder, records, part.status)
         names = tuple(one.name for one in formats)
-        folder.write_status(replace(part.status, formats=names, left=folder.left))
+        left = tuple(dict.fromkeys((*names, Frames.name)))
+        folder.write_status(replace(part.status, formats=left, left=folder.left))
         print_summary(f"{len(files)} inputs as {', '.join(names)}.\nResults: {printable(folder.path)}\n")
     return EXIT_MEDIA_FAILED if damaged else EXIT_OK
 
@@ -56,7 +66,7 @@ def _convertible(settings: Settings) -> list[type[Format]]:
         raise UsageError("convert-results: no format is named; expected --format and the names of some")
     kinds = [kind for kind in all_formats() if kind.name in settings.format]
     for kind in kinds:
-        if issubclass(kind, FrameFormat) or kind.name == "report":
+        if issubclass(kind, FrameFormat | Videos | Report):
             raise UsageError(f"--format {kind.name} is made from the images themselves: only a run can write it")
     return kinds
 
@@ -83,18 +93,35 @@ def _read(part: Part, meeting: Meeting) -> int:
     return damaged
 
 
-def _write_each(formats: Sequence[Format], folder: RunFolder, meeting: Meeting) -> None:
-    """What belongs to one input each, and the journal, which vouches for it."""
+def _write_each(formats: Sequence[Format], folder: RunFolder, meeting: Meeting, part: Part) -> int:
+    """What belongs to one input each, and the journal, which vouches for it; how many records' frames are lost."""
+    lost = 0
     of_media = [one for one in formats if isinstance(one, MediumFormat)]
     flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     with output_errors(folder.path / JOURNAL):
         journal = os.open(JOURNAL, flags, dir_fd=folder.tree.descriptor)
     try:
         for entry, _ in meeting.entries():
-            file, line = entry.record.file, compact(entry.record.to_json())
+            record = _with_frames(entry.record, folder, part)
+            lost += record.failure != entry.record.failure
+            line = b"" if record.video else compact(record.to_json())
             for one in of_media:
-                one.write(entry.record, line, partial(folder.write, file))
-            with output_errors(folder.path / JOURNAL), folder.ledger.recording(file) as left:
-                write_all(journal, memoryview(Entry(entry.record, entry.state, left).to_line(line)))
+                one.write(record, line, partial(folder.write, record.file))
+            with output_errors(folder.path / JOURNAL), folder.ledger.recording(record.file) as left:
+                write_all(journal, memoryview(Entry(record, entry.state, left).to_line(line)))
     finally:
         os.close(journal)
+    return lost
+
+
+def _with_frames(record: Record, folder: RunFolder, part: Part) -> Record:
+    """The record, with what was found in the frames of a video brought over to where the record says it is."""
+    if isinstance(record.detections, StoredDetections):
+        try:
+            descriptor = part.files.open(record.detections.path)
+        except OSError as error:
+            LOG.warning("%s cannot be read: %s", printable(record.detections.path), error.strerror)
+        else:
+            with os.fdopen(descriptor, "rb"):
+                folder.adopt(record.file, descriptor, Frames.path(record.file))
+    return settled(record, str, folder.tree)

@@ -154,6 +154,11 @@ def _sought(video: OpenVideo, frames: Iterator[VideoFrame], behind: Position | N
 
 def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     """HWC uint8 BGR, as OpenCV's reader makes it; a frame of another size than the first is scaled to that."""
-    image = frame.to_ndarray(format="bgr24", width=width, height=height, interpolation="BICUBIC", threads=1)
+    scaled = frame.reformat(width, height, "bgr24", interpolation="BICUBIC", threads=1)
+    if scaled is frame:  # a decoder may refer to it later, and what comes from here may be drawn on
+        image = frame.to_ndarray()
+    else:
+        rows = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, -1)  # type: ignore[call-overload]
+        image = rows[:, : width * 3].reshape(height, width, 3)  # no copy, unless rows are padded
     turn = _TURNS.get(frame.rotation % 360)
     return image if turn is None else cv2.rotate(image, turn)  # type: ignore[return-value]

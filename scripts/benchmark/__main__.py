@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,6 +24,7 @@ from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 @click.option("--device", default="", help="As yolo-bac's.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="As yolo-bac's.")
 @click.option("--batch-size", type=click.IntRange(1), help="As yolo-bac's.")
+@click.option("--video", type=click.Path(exists=True, path_type=Path), help="Measure this video instead of images.")
 @click.option("--growth", is_flag=True, help="Also run ten times as many images: memory and time an image.")
 @click.option("--peer", metavar="COMMAND", help="A command line to run beside: {weights} {source} {project} {imgsz}.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Also write all figures to this file.")
@@ -35,6 +37,7 @@ def main(
     device: str,
     engine: Engine,
     batch_size: int | None,
+    video: Path | None,
     growth: bool,
     peer: str | None,
     report: Path | None,
@@ -49,11 +52,17 @@ def main(
     quiet_libraries()
     from scripts.benchmark.measures import Bench  # after the libraries' settings
     from scripts.benchmark.processes import Commands
+    from scripts.benchmark.video import VideoBench
 
     side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
     settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
     with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as scratch:
-        bench = Bench(Commands(settings, Path(scratch), environment), images, count, rounds)
+        commands = Commands(settings, Path(scratch), environment)
+        if video:
+            of_video = VideoBench(commands, video, rounds)
+            _leave(report, {"whole": of_video.whole(), **({"peer": of_video.beside(peer)} if peer else {})})
+            return
+        bench = Bench(commands, images, count, rounds)
         figures = {
             "machine": bench.machine(),
             "stages": bench.stages(),
@@ -64,6 +73,10 @@ def main(
             **({"growth": bench.growth()} if growth else {}),
             **({"peer": bench.beside(peer)} if peer else {}),
         }
+        _leave(report, figures)
+
+
+def _leave(report: Path | None, figures: dict[str, Any]) -> None:
     if report:
         report.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -20,11 +20,11 @@ from entrypoint.results.runstatus import versions
 from entrypoint.sources.medium import FileMedium
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
-from scripts.benchmark import lock, stages
+from scripts.benchmark import lock, peer, stages
 from scripts.benchmark.clock import Span, median
 from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
-from scripts.benchmark.processes import Commands, Ran
+from scripts.benchmark.processes import Commands
 from scripts.benchmark.workload import Workload
 
 _FEW = 2  # what a start is measured with
@@ -200,7 +200,7 @@ class Bench:
         """The command on two images, from its start."""
         runs = [self._commands.program(self._few) for _ in range(self._rounds)]
         first = statistics.median(run.first or run.seconds for run in runs)
-        figures = {"seconds": _seconds(runs), "first_result": first, "peak_mb": _peak(runs)}
+        figures = {"seconds": peer.seconds(runs), "first_result": first, "peak_mb": peer.peak(runs)}
         click.echo(
             f"\nThe command on {_FEW} images: {figures['seconds']:.2f} s, first result after {first:.2f} s, "
             f"peak memory {figures['peak_mb']:.0f} MB"
@@ -216,7 +216,7 @@ class Bench:
         click.echo("\nThe command on           images   ms an image   peak memory, MB")
         for count, side in ((once, 0), (10 * once, 1)):
             taken = [pair[side] for pair in runs]
-            figures[str(count)] = {"ms": _seconds(taken) / count * 1e3, "peak_mb": _peak(taken)}
+            figures[str(count)] = {"ms": peer.seconds(taken) / count * 1e3, "peak_mb": peer.peak(taken)}
             click.echo(f"{count:31}{figures[str(count)]['ms']:14.2f}{figures[str(count)]['peak_mb']:18.0f}")
         further = [(more.seconds - less.seconds) / (9 * once) * 1e3 for less, more in runs]
         figures["ms_each_further"] = statistics.median(further)
@@ -225,42 +225,8 @@ class Bench:
 
     def beside(self, command: str) -> dict[str, Any]:
         """The command and a peer in turn, on all images and on two."""
-        figures: dict[str, Any] = {}
-        click.echo("\nBeside the peer   s     core-s   MB    the peer: s   core-s   MB   our time of its, pair by pair")
-        for folder, count in ((self._folder, len(self._work.media)), (self._few, _FEW)):
-            pairs = [
-                (self._commands.program(folder), self._commands.peer(command, folder)) for _ in range(self._rounds)
-            ]
-            ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-            ratios = [our.seconds / their.seconds for our, their in pairs]
-            figures[str(count)] = {
-                "seconds": _seconds(ours),
-                "core_seconds": _cores(ours),
-                "peak_mb": _peak(ours),
-                "peer_seconds": _seconds(theirs),
-                "peer_core_seconds": _cores(theirs),
-                "peer_peak_mb": _peak(theirs),
-                "ratios": ratios,
-                "ratio": statistics.median(ratios),
-            }
-            click.echo(
-                f"  {count:6} images{_seconds(ours):8.2f}{_cores(ours):8.2f}{_peak(ours):7.0f}"
-                f"{_seconds(theirs):15.2f}{_cores(theirs):8.2f}{_peak(theirs):7.0f}"
-                f"   {' '.join(f'{ratio:.2f}' for ratio in ratios)}: {statistics.median(ratios):.2f}"
-            )
-        return figures
-
-
-def _seconds(runs: list[Ran]) -> float:
-    return statistics.median(run.seconds for run in runs)
-
-
-def _cores(runs: list[Ran]) -> float:
-    return statistics.median(run.cpu for run in runs)
-
-
-def _peak(runs: list[Ran]) -> float:
-    return statistics.median(run.peak_mb for run in runs)
+        sources = {f"{len(self._work.media)} images": self._folder, f"{_FEW} images": self._few}
+        return peer.beside(self._commands, command, sources, self._rounds)
 
 
 def _processor() -> str:

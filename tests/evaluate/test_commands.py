@@ -1,12 +1,15 @@
 """`yolo-bac evaluate` and `yolo-bac compare`, as a user runs them."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended
+from tests.videos import make_video, shapes
 
 Run = Callable[..., Ended]
 
@@ -51,3 +54,57 @@ def test_two_runs_are_compared(yolo_bac: Run, run: Path, tmp_path: Path) -> None
     found = json.loads((tmp_path / "out" / "comparison.json").read_bytes())
     assert sum(found["detections"]["lost"].values()) > 0 and not found["detections"]["gained"]
     assert found["inputs"] == 6
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Two stills, and two videos in which objects move."""
+    folder = tmp_path / "mixed"
+    (folder / "a").mkdir(parents=True)
+    for scene in sorted(DEMO_SCENES.iterdir())[:2]:
+        shutil.copy(scene, folder / scene.name)
+    make_video(folder / "a" / "clip.mp4", [shapes(number)[0] for number in range(12)])
+    make_video(folder / "other.avi", [shapes(number)[0] for number in range(3)])
+    return folder
+
+
+def test_frames_of_videos_are_evaluated_as_the_images_that_coco_json_names(
+    yolo_bac: Run, mixed: Path, tmp_path: Path
+) -> None:
+    command = ["--demo", "--source", mixed, "--project", tmp_path, "--vid-stride", 2, "--conf-thres", 0.001]
+    assert yolo_bac(*command, "--iou-thres", 0.6, "--max-det", 300, "--imgsz", 480).code == 0
+    run = tmp_path / "exp"
+    truth = json.loads((run / "coco.json").read_bytes())
+    ids = {image["file_name"]: image["id"] for image in truth["images"]}
+    assert len(ids) == 2 + 6 + 1 and "a/clip.mp4/clip_6.jpg" in ids
+    drawn = {f"a/clip.mp4/clip_{number}.jpg": shapes(2 * number - 1)[1] for number in range(1, 7)}
+    truth["images"] = [image for image in truth["images"] if image["file_name"] in drawn]
+    truth["annotations"] = [
+        {"id": 10 * ids[name] + kind, "image_id": ids[name], "category_id": kind, "iscrowd": 0}
+        | {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+        for name, objects in drawn.items()
+        for kind, (x1, y1, x2, y2) in objects.items()
+    ]
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    ended = yolo_bac("evaluate", run, "--truth", tmp_path / "truth.json")
+    assert ended.code == 0, ended.stderr
+    found = json.loads((run / "evaluation.json").read_bytes())
+    assert found["images"] == 6 and found["coco"]["AP50"] > 0.99
+    assert any("1 videos are left out" in said and "other.avi" in said for said in found["warnings"])
+    assert sum(one["objects"] for one in found["classes"]) == 18
+
+
+def test_runs_with_videos_are_compared_frame_by_frame(yolo_bac: Run, mixed: Path, tmp_path: Path) -> None:
+    command = ["--demo", "--source", mixed, "--project", tmp_path, "--nosave", "--no-report"]
+    assert yolo_bac(*command, "--name", "one").code == yolo_bac(*command, "--name", "two").code == 0
+    ended = yolo_bac("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "out")
+    same = json.loads((tmp_path / "out" / "comparison.json").read_bytes())
+    assert ended.code == 0 and same["identical_inputs"] == same["inputs"] == 4 and same["detections"]["same"] > 45
+    frames = tmp_path / "two" / "video-frames" / "a" / "clip.mp4.jsonl"
+    lines = [json.loads(line) for line in frames.read_bytes().splitlines()]
+    gone = lines[5]["detections"].pop()
+    frames.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert yolo_bac("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "out").code == 0
+    found = json.loads((tmp_path / "out" / "comparison.json").read_bytes())
+    assert found["detections"]["lost"] == {gone["name"]: 1} and not found["detections"]["gained"]
+    assert [(one["file"], one["lost"][0]["frame"]) for one in found["largest"]] == [("a/clip.mp4", 5)]

@@ -55,7 +55,7 @@ def check(run: Path) -> dict[str, dict[str, Any]]:
 
 
 VIDEOS = {
-    # with hardly a loss, so that what is found in stills is the truth
+    # with hardly a loss, so that the boxes tell of this program and not of the codec
     "h264.mp4": Recipe(options={"crf": "6"}, audio="aac"),
     "hevc.mkv": Recipe("libx265", {"preset": "ultrafast", "x265-params": "log-level=none:crf=6"}),
     "vp9.webm": Recipe("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "crf": "6", "b": "0"}),
@@ -65,28 +65,25 @@ VIDEOS = {
 }
 
 
-def test_boxes_of_moving_shapes_are_those_of_stills_within_two_pixels_in_every_codec(
+def test_boxes_of_moving_shapes_are_where_these_were_drawn_within_two_pixels_in_every_codec(
     yolo_bac: Run, tmp_path: Path
 ) -> None:
+    """The network sees small frames enlarged: of shapes that are some 90 pixels long it knows the edges to 4 pixels."""
     (tmp_path / "in").mkdir()
+    drawn = [shapes(number, 160, 128) for number in range(24)]
     for file, recipe in VIDEOS.items():
-        moving(tmp_path / "in" / file, 24, recipe)
-    for number in range(24):
-        cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), shapes(number)[0])
-    ended = yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--imgsz", 320, "--conf-thres", 0.5)
+        make_video(tmp_path / "in" / file, [image for image, _ in drawn], recipe)
+    options = ["--imgsz", 480, "--conf-thres", 0.5, "--nosave"]
+    ended = yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path, *options)
     assert ended.code == 0, ended.stderr
     found = records(tmp_path / "exp")
     for file in VIDEOS:
         assert (found[file]["fps"], found[file]["frames"], found[file]["frames_read"]) == (25, 24, 24)
         frames = by_frame(found[file])
-        for number in range(24):
-            still, truth = found[f"{number}.png"]["detections"], shapes(number)[1]
-            boxes = {one["class"]: list(one["box"].values()) for one in still}
-            assert sorted(one["class"] for one in frames[number]) == [0, 1, 2] == sorted(boxes), (file, number)
+        for number, (_, truth) in enumerate(drawn):
+            assert sorted(one["class"] for one in frames[number]) == [0, 1, 2], (file, number)
             for one in frames[number]:
-                box = list(one["box"].values())
-                assert box == pytest.approx(boxes[one["class"]], abs=2), (file, number)
-                assert box == pytest.approx(truth[one["class"]], abs=12)  # as well as this small network can
+                assert list(one["box"].values()) == pytest.approx(truth[one["class"]], abs=2), (file, number)
 
 
 def test_every_file_with_records_of_videos_agrees_with_the_others(yolo_bac: Run, tmp_path: Path) -> None:

@@ -5,22 +5,26 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended
+from tests.videos import make_video, shapes
 
 Run = Callable[..., Ended]
-FORMATS = "json,predictions,coco,jsonl,csv,parquet,yolo,voc,cvat,labelstudio,coco-results,megadetector"
+FORMATS = "frames,json,predictions,coco,jsonl,csv,parquet,yolo,voc,cvat,labelstudio,coco-results,megadetector"
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Scenes in a tree, and an input that fails."""
+    """Scenes in a tree, an input that fails, a video, and one in which there is nothing to be found."""
     folder = tmp_path / "in"
     (folder / "a b").mkdir(parents=True)
     for name, scene in zip(("a b/ü (1).png", "a b/x.png", "x.png"), sorted(DEMO_SCENES.iterdir()), strict=False):
         shutil.copy(scene, folder / name)
+    make_video(folder / "a b" / "moving.mp4", [shapes(number)[0] for number in range(4)])
+    make_video(folder / "grey.mkv", [np.full((64, 64, 3), 128, np.uint8)] * 3)
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
     return folder
 
@@ -35,10 +39,13 @@ def test_every_format_is_what_the_run_would_have_left(yolo_bac: Run, source: Pat
     command = ("--demo", "--source", source, "--project", tmp_path, "--no-report", "--nosave")
     assert yolo_bac(*command, "--format", FORMATS).code == 5
     left = tree(tmp_path / "exp")
-    assert len(left) > 20
+    assert len(left) > 20 and {"video-frames/a b/moving.mp4.jsonl", "video-frames/grey.mkv.jsonl"} <= set(left)
+    assert len(json.loads(left["labels/a b/moving.mp4.json"])["detections"]) > 8
+    assert not any(name.startswith(("yolo/labels/grey", "voc/Annotations/grey")) for name in left)
     ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", FORMATS)
     assert ended.code == 0, ended.stderr
     assert tree(tmp_path / "converted") == left
+    assert "yolo is a format for stills: 2 videos left out" in ended.stderr
     again = yolo_bac("convert-results", tmp_path / "converted", "--project", tmp_path, "--format", FORMATS)
     assert again.code == 0 and tree(tmp_path / "converted2") == left, "what was converted is a run itself"
 
@@ -61,6 +68,7 @@ def test_coco_results_have_the_ids_of_the_ground_truth(yolo_bac: Run, source: Pa
     [
         ((), 2, "no format is named"),
         (("--format", "yolo,images"), 2, "made from the images themselves"),
+        (("--format", "videos"), 2, "made from the images themselves"),
         (("--format", "yola"), 2, "expected names of"),
     ],
 )
@@ -76,3 +84,13 @@ def test_what_cannot_be_converted_is_refused(
 def test_a_folder_that_holds_no_run_is_named(yolo_bac: Run, tmp_path: Path) -> None:
     ended = yolo_bac("convert-results", tmp_path, "--project", tmp_path, "--format", "yolo")
     assert ended.code == 4 and f"{tmp_path} holds no run" in ended.stderr
+
+
+def test_a_video_whose_frames_are_lost_is_a_failure_of_the_converted_run(yolo_bac: Run, tmp_path: Path) -> None:
+    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(3)])
+    assert yolo_bac("--demo", "--source", video, "--project", tmp_path, "--nosave", "--no-report").code == 0
+    (tmp_path / "exp" / "video-frames" / "a.mp4.jsonl").unlink()
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "predictions")
+    assert ended.code == 5 and "video-frames/a.mp4.jsonl cannot be read" in ended.stderr
+    (record,) = json.loads((tmp_path / "converted" / "predictions.json").read_bytes())["images"]
+    assert record["detections"] is None and record["failure"].startswith("damaged: ")

@@ -85,6 +85,26 @@ def test_pixels_are_those_of_opencv(tmp_path: Path) -> None:
             np.testing.assert_array_equal(frame.image, capture.read()[1])
 
 
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("h264.mp4", Recipe()),
+        ("rgb.avi", Recipe("rawvideo", pixels="bgr24")),  # decoded as the very pixels that are asked for
+        ("rgb.mkv", Recipe("ffv1", pixels="bgr0")),
+    ],
+)
+@pytest.mark.parametrize("width", [192, 102])
+def test_to_draw_on_a_frame_changes_none_that_follows(tmp_path: Path, name: str, recipe: Recipe, width: int) -> None:
+    path = make_video(tmp_path / name, frames(8, width), recipe)
+    untouched = [frame.image.copy() for frame in read(path)[0]]
+    for frame, before in zip(VideoReading(Extent(str(path))), untouched, strict=True):
+        assert isinstance(frame, PlacedFrame)
+        np.testing.assert_array_equal(frame.image, before)
+        frame.image[:] = 255
+    if name.startswith("rgb"):
+        np.testing.assert_array_equal(untouched, frames(8, width))
+
+
 @pytest.mark.parametrize("turned", [90, -90, 180])
 def test_frames_are_turned_upright_as_opencv_does(tmp_path: Path, turned: int) -> None:
     path = make_video(tmp_path / "x.mp4", frames(3), Recipe(turned=turned))
