@@ -17,16 +17,17 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv --without-pip /opt/yolo-bac/venv
 ARG VARIANT=cuda12.8
-COPY requirements.txt image/requirements-*.txt image/install /build/
+COPY requirements.txt image/requirements-*.txt image/install image/licences.py image/trim image/layers.py /build/
+# In one step, within which files move to their layers without being copied. Bytecode is checked by source hash once and
+# for all: importing is 3 s instead of 8, and no uid needs to write. The same lock gives the same bytes.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/run/secrets/ca_bundle \
-    sh /build/install "${VARIANT}" /opt/yolo-bac/venv
-COPY image/licences.py /build/
-RUN /opt/yolo-bac/venv/bin/python /build/licences.py /opt/yolo-bac/licences
-COPY image/trim /build/
-# Bytecode is checked by source hash once and for all: importing is 3 s instead of 8, and no uid needs to write.
-RUN sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages \
- && /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/yolo-bac/venv/lib
+    sh /build/install "${VARIANT}" /opt/yolo-bac/venv \
+ && /opt/yolo-bac/venv/bin/python /build/licences.py /opt/yolo-bac/licences \
+ && sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages \
+ && PYTHONHASHSEED=0 /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+      /opt/yolo-bac/venv/lib \
+ && python3 /build/layers.py /layers /opt/yolo-bac/venv /opt/yolo-bac/licences
 
 FROM ${BASE_IMAGE} AS weights
 ARG BAKE_WEIGHTS=https://github.com/ultralytics/yolov5/releases/download/v6.2/yolov5s.pt
@@ -40,13 +41,18 @@ RUN mkdir -p /opt/yolo-bac/weights \
       && sha256sum --check /tmp/expected; \
     fi
 
+# What changes seldom comes first, for a node pulls anew all that lies above a change. Debian's packages come after the
+# locked ones, whose layers are the same in every build.
 FROM ${BASE_IMAGE}
 ENV DEBIAN_FRONTEND=noninteractive
+COPY --from=build /layers/cuda-1/ /
+COPY --from=build /layers/cuda-2/ /
+COPY --from=build /layers/cuda-3/ /
+COPY --from=build /layers/torch/ /
+COPY --from=build /layers/packages/ /
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libgomp1 python3 tini \
  && rm -rf /var/lib/apt/lists/*
-COPY --from=build /opt/yolo-bac/venv /opt/yolo-bac/venv
-COPY --from=build /opt/yolo-bac/licences /opt/yolo-bac/licences
 COPY --from=weights /opt/yolo-bac/weights /opt/yolo-bac/weights
 
 # TORCHINDUCTOR_CACHE_DIR: torch asks for the user's name to place it, and an arbitrary uid has none.

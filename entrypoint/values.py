@@ -168,8 +168,8 @@ class Record:
 
     def to_text(self) -> Iterator[bytes]:
         """The same as text on one line, in pieces, none of which holds many detections."""
-        if self.detections is None:
-            yield compact(self._to_json(None))
+        if self.detections is None or len(self.detections) <= _DETECTIONS_A_PIECE:
+            yield compact(self.to_json())
             return
         # Within a string of JSON's, quotes do not stand alone.
         start, end = compact(self._to_json([])).split(b', "detections": []')

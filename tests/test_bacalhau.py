@@ -20,6 +20,7 @@ import cv2
 import pytest
 
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS, bundled_images
+from scripts.nodesmoke.guide import load_jobs
 from tests.bacalhau_node import cgroup, table
 from tests.bacalhau_node.engine import EngineRunner
 from tests.bacalhau_node.failures import BAKED, FAILING
@@ -29,7 +30,6 @@ from tests.bacalhau_node.node import SHOWN_BYTES, VERSIONS, Execution, Job, Node
 from tests.bacalhau_node.process import ProcessRunner
 from tests.bacalhau_node.publish import SamePathError, job_get, job_get_raw
 from tests.schemas import assert_valid
-from tests.test_jobs import load_jobs
 from tests.videos import Recipe, make_video, shapes
 
 WEIGHTS = url(DEMO_WEIGHTS)

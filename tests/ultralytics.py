@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from scripts.training.scenes import NAMES, Scene
+from scripts.training.train import as_tensors
+
 
 def model_of(yaml: str | dict[str, Any], seed: int = 0, **options: Any) -> Any:
     """A detection model of the package, in eval mode, its values such as FP16 holds."""
@@ -49,6 +52,34 @@ def shaken(model: Any) -> Any:
             nn.init.uniform_(module.bias, -0.5, 0.5)
             nn.init.uniform_(module.running_mean, -0.5, 0.5)  # type: ignore[arg-type]
             nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
+    return model.half().float().eval()
+
+
+def trained(yaml: str, scenes: list[Scene], steps: int = 60) -> Any:
+    """A detection model of the package that has learnt to find what is in these scenes, all of one size."""
+    from ultralytics.cfg import get_cfg
+
+    torch.manual_seed(0)
+    images, targets = as_tensors(scenes)
+    height, width = images.shape[2:]
+    boxes = targets[:, 2:] / torch.tensor([width, height, width, height])
+    batch = {"img": images, "batch_idx": targets[:, 0], "cls": targets[:, 1:2], "bboxes": boxes}
+    model: Any = _package().DetectionModel(_package().yaml_model_load(yaml), nc=len(NAMES), verbose=False)
+    model.args, model.names = get_cfg(), dict(enumerate(NAMES))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1  # the package's own is for many more steps
+    rate = 3e-3
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.2)
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.loss(batch)[0].sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        schedule.step()
+    del model.criterion
     return model.half().float().eval()
 
 

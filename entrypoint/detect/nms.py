@@ -38,12 +38,13 @@ def select(candidates: NDArray[np.float32], options: NmsOptions) -> NDArray[np.f
 
     `candidates` (n, 6) are of the same kind, with more confidence than `conf_thres`. What is no box is left out.
     """
-    boxes = candidates[:, :4]
+    found, boxes = candidates, candidates[:, :4]
     # FP16 can overflow; a box without coordinates is no detection.
-    keep = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
+    finite, upright = np.isfinite(boxes), boxes[:, :2] <= boxes[:, 2:]
+    if not (finite.all() and upright.all()):
+        found = found[finite.all(1) & upright.all(1)]
     if options.classes is not None:
-        keep &= np.isin(candidates[:, 5], options.classes)
-    found = candidates[keep]
+        found = found[np.isin(found[:, 5], options.classes)]
     found = found[np.argsort(-found[:, 4], kind="stable")[:_MAX_CANDIDATES]]
     if not options.suppress:
         return found[: options.max_det]

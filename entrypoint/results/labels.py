@@ -4,6 +4,7 @@ Where no label covers another, and none covers most of an object, all stay where
 smaller, and each goes to the place around its box where it covers least; one that finds no place is left out.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,16 +83,25 @@ def _rearranged(boxes: Rectangles, texts: Sequence[Text], size: tuple[int, int])
     cost = covered.sum(1).reshape(-1, count) + _PREFERRED * np.arange(count)
     free = (covered <= _MOST_COVERED).all(1) & (flat[:, 1] >= 0) & (flat[:, 2] <= size[1]) & (flat[:, 3] <= size[0])
     cost[~free.reshape(-1, count)] = np.inf
+    orders, costs, places = cost.argsort(1, kind="stable").tolist(), cost.tolist(), candidates.tolist()
     placed: list[Label | None] = [None] * len(boxes)
-    for owner in range(len(labelled)):
-        chosen = int(cost[owner].argmin())
-        if cost[owner, chosen] < np.inf:
-            place = candidates[owner, chosen]
-            width, height, text, scale = variants[owner][chosen // _PLACES]
-            placed[owner] = Label(text, int(place[0]), int(place[1]), width, height, scale)
-            rest = flat[(owner + 1) * count :]
-            cost[owner + 1 :][(_overlaps(rest, place[None])[:, 0] > 0).reshape(-1, count)] = np.inf
+    taken: list[list[int]] = []
+    for owner, order in enumerate(orders):
+        for chosen in order:
+            place = places[owner][chosen]
+            if costs[owner][chosen] == math.inf:
+                break
+            if not any(_meet(place, other) for other in taken):
+                width, height, text, scale = variants[owner][chosen // _PLACES]
+                placed[owner] = Label(text, place[0], place[1], width, height, scale)
+                taken.append(place)
+                break
     return placed
+
+
+def _meet(first: list[int], second: list[int]) -> bool:
+    """Whether two rectangles have an area in common."""
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
 def _variants(text: Text, size: tuple[int, int]) -> list[tuple[int, int, str, float]]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.formats import places, wanted, write_run
-from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, MediumFormat
+from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, InputFormat, MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry, Journal
 from entrypoint.results.leaving import Leaving
 from entrypoint.results.obstacles import look_for_obstacles
 from entrypoint.results.paths import twins
+from entrypoint.results.pictures import Pictures
 from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
@@ -31,8 +32,17 @@ class Results:
     only this input's results are: the input is then to be finished with a failed record.
     """
 
-    def __init__(self, folder: RunFolder, settings: Settings, names: tuple[str, ...], files: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        settings: Settings,
+        names: tuple[str, ...],
+        files: Sequence[str],
+        source: Sequence[str] | None = None,
+    ) -> None:
         """`names`: the network's classes by id. Whatever stands in the way of results is found out here already.
+
+        `source`: the inputs of all shards, where `files` are those of one.
 
         In a folder that is continued, what is left of inputs that are gone, or were not finished, is removed.
         """
@@ -42,8 +52,10 @@ class Results:
         self._videos: set[VideoResults] = set()
         for kind in self._formats:
             kind.expect(files)
+            kind.share_of(files if source is None else source)
         self._of_frames = [kind for kind in self._formats if isinstance(kind, FrameFormat)]
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]
+        self.pictures = Pictures(self._formats)
         self._of_content = [kind for kind in self._formats if not isinstance(kind, MediumFormat)]
         folder.formats = tuple(kind.name for kind in self._formats)
         self._twins = frozenset[str]() if folder.tells_case else twins(files)
@@ -113,7 +125,7 @@ class Results:
                 if not record.failure:
                     raise
                 LOG.warning("%s: %s", file, error)
-        with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
+        with output_errors(self._folder.path, JOURNAL), self._folder.ledger.recording(file) as left:
             self._journal.append(index, Entry(record, state, (*kept, *left)).to_line(line))
         self._journal.sync()
 
@@ -122,7 +134,8 @@ class Results:
 
         By those of the entry's paths that it may have. What is made of the record alone is made anew, by `finish`.
         """
-        return places(self._of_content, earlier.record, earlier.files, file)
+        kinds = [kind for kind in self._of_content if not isinstance(kind, InputFormat) or kind.leaves(file)]
+        return places(kinds, earlier.record, earlier.files, file)
 
     def begin_video(self, index: int, state: InputState | None) -> "VideoResults":
         """A video is about to be looked at, behind the segments of it that an earlier attempt has left whole."""
@@ -136,7 +149,7 @@ class Results:
         leave = self.leave(file)
 
         def ended(segment: Segment) -> Segment:
-            with output_errors(self._folder.path / JOURNAL), self._folder.ledger.recording(file) as left:
+            with output_errors(self._folder.path, JOURNAL), self._folder.ledger.recording(file) as left:
                 self._journal.append_segment(file, segment.to_line(file, state, left))
             return replace(segment, files=left)
 

@@ -188,7 +188,7 @@ class RunFolder:
     def _becoming(self, path: str) -> Iterator[tuple[str, int]]:
         """A new file in the scratch folder, with its path, for the time of the block."""
         self._lock.check()
-        with output_errors(self.path / path):
+        with output_errors(self.path, path):
             temporary = self.scratch_path()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
@@ -218,11 +218,12 @@ def _read(descriptor: int, path: str) -> bytes:
 
 
 @contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """What the system says of `path` in the block, in the words of OutputError."""
+def output_errors(folder: Path, *names: str) -> Iterator[None]:
+    """What the system says of `folder`, or of what these names lead to in it, in the words of OutputError."""
     try:
         yield
     except OSError as error:
+        path = folder.joinpath(*names)
         if error.errno in _FULL:
             raise OutputError(
                 f"no space left for {path}: give the output folder more room and run the same command again"

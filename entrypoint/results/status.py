@@ -3,9 +3,12 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from entrypoint.errors import OutputError
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus, State, now, versions
 from entrypoint.results.throughput import Throughput
@@ -14,6 +17,7 @@ from entrypoint.values import Record
 
 _SHOWN_FAILURES = 100
 _SECONDS = 8.0  # between two moments at which a running job says how far it is
+_LOOK_SECONDS = 1.0  # after which it is seen that it is time again
 
 
 @dataclass(slots=True)
@@ -91,6 +95,27 @@ class Status:
         self._completed = now()
         return self._described(state, exit_code, message)
 
+    @contextmanager
+    def kept_fresh(self) -> Iterator[None]:
+        """For the time of the block status.json is at most ten seconds old, however long a single input takes.
+
+        A folder that cannot be written any more is for whoever writes the next result to tell.
+        """
+        over = threading.Event()
+
+        def keep() -> None:
+            while not over.wait(_LOOK_SECONDS):
+                with suppress(OutputError):
+                    self.refresh()
+
+        keeper = threading.Thread(target=keep, name="status", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+
     def refresh(self) -> None:
         """Let status.json have the counts of now, unless it has those of a moment ago. Raises OutputError."""
         if time.monotonic() - self._written >= _SECONDS:
@@ -115,7 +140,7 @@ class Status:
             exit_code=exit_code,
             message=message,
             counts=counts.to_json(),
-            failures={"by_kind": dict(sorted(counts.failures.items())), "first": counts.failed_files},
+            failures={"by_kind": dict(sorted(counts.failures.items())), "first": list(counts.failed_files)},
             **self._facts,
             formats=self._folder.formats,
             left=self._folder.left,

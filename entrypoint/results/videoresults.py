@@ -57,7 +57,7 @@ class VideoResults:
         self._formats = [kind for kind in formats if isinstance(kind, FrameFormat) and kind.of_videos]
         self._shows = any(isinstance(kind, Videos) for kind in formats)
         self._saves = any(isinstance(kind, SavedFrames) for kind in formats)
-        self._tiles = any(isinstance(kind, Thumbnails) and kind.pictures(leave.file) for kind in formats)
+        self._tiles = any(isinstance(kind, Thumbnails) and kind.leaves(leave.file) for kind in formats)
         self._segments, self._ended = list(segments), ended
         self._open: _OpenSegment | None = None
         self._encoder: VideoEncoder | None = None

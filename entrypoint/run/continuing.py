@@ -56,11 +56,10 @@ def take_over(
     `is_here`: whether an input of that name is there, or does not concern this run. Raises OutputError.
     """
     counts = status.counts
-    left = (place for place in range(len(listing)) if not is_done[place])
+    left = (place for place in listing.reading_order() if not is_done[place])
     for place, record in taking.run(listing, left, deadline.passed, limits.threads(), is_here):
         counts.add(record, taken_over=True)
         is_done[place] = True
-        status.refresh()
     counts.new, counts.gone = counts.total - counts.reused - counts.taken_over, taking.gone
     LOG.info("%d taken over from earlier runs, %d new, %d gone", counts.taken_over, counts.new, counts.gone)
 

@@ -80,6 +80,7 @@ class WritingRate:
     """Tells a deadline how fast the output folder takes records, by writing some of them now and then."""
 
     _SAMPLE = 200  # records
+    _SAMPLE_BYTES = 1 << 20  # up to which fewer records are written again and again, so that one hiccup counts little
     _FILES = 3  # of which each record is written to one, and read from one
 
     def __init__(self, scratch: Path, deadline: Deadline) -> None:
@@ -101,12 +102,14 @@ class WritingRate:
 
     def _measure(self) -> float:
         """Seconds a record, for all files; what opening and closing a file takes is counted once, not for each."""
+        lines = [compact(record.to_json()) for record in self._sample]
+        times = min(self._SAMPLE // len(lines), self._SAMPLE_BYTES // sum(map(len, lines))) or 1
         began = time.monotonic()
         self._write(b"")
         opened = time.monotonic()
-        self._write(b"\n".join(compact(record.to_json()) for record in self._sample))
+        self._write(b"\n".join(lines * times))
         written = time.monotonic() - opened - (opened - began)
-        return max(0.0, written) / len(self._sample) * self._FILES
+        return max(0.0, written) / (len(lines) * times) * self._FILES
 
     def _write(self, data: bytes) -> None:
         self._path.write_bytes(data)

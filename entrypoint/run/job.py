@@ -64,7 +64,8 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         stopper.last_words = _last_words(status, folder)
         _announce(plan, folder)
         plan.listing.options.scratch.folder = str(folder.scratch)
-        return _Work(plan, folder, status).do(previous)
+        with status.kept_fresh():
+            return _Work(plan, folder, status).do(previous)
     except Exception as error:
         _leave_word(status, error)
         raise
@@ -77,7 +78,7 @@ class _Work:
 
     def __init__(self, plan: Plan, folder: RunFolder, status: Status) -> None:
         self._plan, self._folder, self._status = plan, folder, status
-        self._results = Results(folder, plan.settings, plan.loaded.names, plan.listing.files)
+        self._results = Results(folder, plan.settings, plan.loaded.names, plan.listing.files, plan.whole.files)
         self._is_done = bytearray(len(plan.listing))
 
     def do(self, previous: Previous | None) -> int:
@@ -104,7 +105,6 @@ class _Work:
             rate.add(record)
             status.throughput.step()
             progress.step(len(record.detections or ()))
-            status.refresh()
 
         pipeline = Pipeline(
             plan.loaded.lanes,

@@ -9,7 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entrypoint.errors import OutputError, SourceError
+from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.framerecords import StoredDetections
@@ -20,11 +24,11 @@ from entrypoint.results.settling import settled
 from entrypoint.shards.contents import DATABASE, Contents
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
-from entrypoint.sources.medium import Medium
+from entrypoint.sources.medium import Medium, first_image
 from entrypoint.text import difference, printable
-from entrypoint.values import Record, ResultError
+from entrypoint.values import Failure, Record, ResultError
 
-_AT_ONCE = 256  # inputs that are read, side by side, before those behind them are thought of
+_AT_ONCE = 32  # inputs that are read side by side; members of a compressed archive wait in memory for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class TakeOver:
     ) -> Iterator[tuple[int, Record]]:
         """Take over what there is of the media at the places `left`; gives each place and record, once it is on disk.
 
+        The places are in the order in which the media are best read.
         Ends early when time `is_over`. `threads` read at once. `is_here`: whether an input of that name is in the
         source, or is not looked for by this run. Raises OutputError.
         """
@@ -130,6 +135,8 @@ class TakeOver:
             while some := list(islice(waiting, _AT_ONCE)):
                 if is_over():
                     return False
+                for medium in some:
+                    medium.read_ahead()
                 for medium, (state, sha256) in zip(some, pool.map(_read_all, some), strict=True):
                     if sha256:
                         contents.want(medium.index, medium.file, sha256, state)
@@ -148,7 +155,8 @@ class TakeOver:
         """Give a medium the record of an entry; None where its results cannot be had. Raises OutputError."""
         index, leave = medium.index, self._results.leave(medium.file)
         places = self._places(part, entry.stored(part.files.open), medium.file)
-        if places is None:
+        lacks_picture = self._results.pictures.lacks(entry, medium.file)
+        if places is None or (lacks_picture and entry.record.video):
             return None
         self._results.begin(index)
         try:
@@ -159,11 +167,13 @@ class TakeOver:
                         leave.take_over(descriptor, places[path])
                     finally:
                         os.close(descriptor)
+            if lacks_picture:
+                self._results.pictures.write(medium.file, _image(medium), leave)
             record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree)
             if record.failure:
                 raise ResultError(record.failure)
             self._results.finish(index, record, state)
-        except (OSError, ResultError) as error:
+        except (OSError, ResultError, *OUT_OF_MEMORY_ERRORS) as error:
             LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), medium.file, error)
             self._results.begin(index)
             return None
@@ -181,6 +191,14 @@ class TakeOver:
         except OutputError as error:
             LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), file, error)
             return None
+
+
+def _image(medium: Medium) -> NDArray[np.uint8]:
+    """The image of a still. Raises ResultError."""
+    image = first_image(medium)
+    if isinstance(image, Failure):
+        raise ResultError(image)
+    return image
 
 
 def _read_all(medium: Medium) -> tuple[InputState | None, str | None]:

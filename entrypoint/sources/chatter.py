@@ -38,7 +38,8 @@ class Chatter:
     def beside_others(self, call: Callable[[], T]) -> tuple[T, bool]:
         """What `call` gives, and whether anything was printed meanwhile, by it or by a call on another thread."""
         with self._gate:
-            self._gate.wait_for(lambda: not self._someone_alone)
+            while self._someone_alone:
+                self._gate.wait()
             self._begin()
         try:
             before = self._printed()
@@ -72,7 +73,7 @@ class Chatter:
                 self._stderr.value = self._usual
                 if self._printed():
                     os.ftruncate(self._memory, 0)
-            self._gate.notify_all()
+                self._gate.notify_all()
 
     def _printed(self) -> int:
         return os.fstat(self._memory).st_size

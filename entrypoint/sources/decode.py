@@ -39,8 +39,8 @@ def read_bytes(path: str | Path) -> bytes | Failure:
             return Failure("not_a_file", "neither a regular file nor a link to one")
         if status.st_size > _MAX_FILE_BYTES:
             return Failure("too_large", f"{status.st_size} bytes, more than the {_MAX_FILE_BYTES} read")
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            return file.readall()
     except FileNotFoundError:
         return Failure("vanished", "listed at the start, gone when its turn came")
     except OSError as error:

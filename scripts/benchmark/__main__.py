@@ -5,7 +5,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,6 +12,8 @@ from entrypoint.cli.run import quiet_libraries
 from entrypoint.detectionsettings import ENGINES, Engine
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
+
+MEASUREMENTS = ("stages", "whole", "scaling", "lock", "start", "growth", "peer")
 
 
 @click.command()
@@ -27,6 +28,7 @@ from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 @click.option("--video", type=click.Path(exists=True, path_type=Path), help="Measure this video instead of images.")
 @click.option("--growth", is_flag=True, help="Also run ten times as many images: memory and time an image.")
 @click.option("--peer", metavar="COMMAND", help="A command line to run beside: {weights} {source} {project} {imgsz}.")
+@click.option("--only", multiple=True, type=click.Choice(MEASUREMENTS), help="Measure this alone; may be repeated.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Also write all figures to this file.")
 def main(
     weights: Path,
@@ -40,6 +42,7 @@ def main(
     video: Path | None,
     growth: bool,
     peer: str | None,
+    only: tuple[str, ...],
     report: Path | None,
 ) -> None:
     """Print what an image takes on this machine, and where.
@@ -50,33 +53,27 @@ def main(
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = dict(os.environ)  # what whole commands are to see: the settings for our libraries slow a peer down
     quiet_libraries()
-    from scripts.benchmark.measures import Bench  # after the libraries' settings
+    from entrypoint.sources.medium import FileMedium  # after the libraries' settings
+    from entrypoint.sources.scan import scan
+    from scripts.benchmark.measures import Bench
     from scripts.benchmark.processes import Commands
+    from scripts.benchmark.runs import Runs
     from scripts.benchmark.video import VideoBench
 
     side = imgsz or (DEMO_IMGSZ if weights == DEMO_WEIGHTS else 640)
     settings = Settings(weights=str(weights), imgsz=(side, side), device=device, engine=engine, batch_size=batch_size)
-    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as scratch:
-        commands = Commands(settings, Path(scratch), environment)
+    with tempfile.TemporaryDirectory(prefix="yolo-bac-bench-") as folder:
+        scratch = Path(folder)
+        commands = Commands(settings, scratch, environment)
         if video:
-            of_video = VideoBench(commands, video, rounds)
-            _leave(report, {"whole": of_video.whole(), **({"peer": of_video.beside(peer)} if peer else {})})
-            return
-        bench = Bench(commands, images, count, rounds)
-        figures = {
-            "machine": bench.machine(),
-            "stages": bench.stages(),
-            "whole": bench.whole(),
-            "scaling": bench.scaling(),
-            "lock": bench.lock(),
-            "start": bench.start(),
-            **({"growth": bench.growth()} if growth else {}),
-            **({"peer": bench.beside(peer)} if peer else {}),
-        }
-        _leave(report, figures)
-
-
-def _leave(report: Path | None, figures: dict[str, Any]) -> None:
+            measurements = VideoBench(commands, video, rounds).measurements(peer)
+        else:
+            paths = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
+            if not paths:
+                raise click.UsageError(f"--images {images}: no images there")
+            measurements = Bench(settings, scratch, paths, count, rounds).measurements()
+            measurements |= Runs(commands, paths, count, rounds).measurements(peer, growth=growth)
+        figures = {name: measure() for name, measure in measurements.items() if not only or name in ("machine", *only)}
     if report:
         report.write_text(json.dumps(figures, indent=2) + "\n")
 

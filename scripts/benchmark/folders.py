@@ -2,12 +2,12 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
-def copies(folder: Path, images: list[Path], count: int) -> Path:
+def copies(folder: Path, images: Sequence[Path], count: int) -> Path:
     """A folder of so many images, links to the given ones in turn."""
     folder.mkdir()
     for number in range(count):

@@ -1,9 +1,9 @@
-"""The measurements, in rounds that take one of each in turn, and what is said of them."""
+"""What is measured within this process, in rounds that take one of each in turn, and what is said of it."""
 
 import os
 import platform
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,35 +17,37 @@ from entrypoint.detectionsettings import Engine
 from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
 from entrypoint.results.runstatus import versions
-from entrypoint.sources.medium import FileMedium
+from entrypoint.settings import Settings
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
-from scripts.benchmark import lock, peer, stages
+from scripts.benchmark import lock, stages
 from scripts.benchmark.clock import Span, median
 from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
-from scripts.benchmark.processes import Commands
 from scripts.benchmark.workload import Workload
-
-_FEW = 2  # what a start is measured with
 
 
 class Bench:
     """One network and one set of images. Each measurement prints its lines and gives its figures."""
 
-    def __init__(self, commands: Commands, images: Path, count: int, rounds: int) -> None:
-        self._commands, self._rounds = commands, rounds
-        self._settings, self._scratch = settings, scratch = commands.settings, commands.scratch
-        self._images = [Path(medium.path) for medium in scan(str(images)) if isinstance(medium, FileMedium)]
-        if not self._images:
-            raise click.UsageError(f"--images {images}: no images there")
-        self._folder = copies(scratch / "many", self._images, count)
-        self._few = copies(scratch / "few", self._images, _FEW)
-        media = scan(str(self._folder))
+    def __init__(self, settings: Settings, scratch: Path, images: Sequence[Path], count: int, rounds: int) -> None:
+        """`images` are taken in turn, up to `count`."""
+        self._settings, self._scratch, self._images, self._rounds = settings, scratch, images, rounds
+        media = scan(str(copies(scratch / "many", images, count)))
         self._devices = devices_for(settings)
         loaded = load(find_weights(settings.weights, ()), self._devices, settings, media)
         self._threads = limits.threads() // len(loaded.lanes)
         self._work = Workload(loaded, media, settings, scratch)
+
+    def measurements(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        """All of them, by name."""
+        return {
+            "machine": self.machine,
+            "stages": self.stages,
+            "whole": self.whole,
+            "scaling": self.scaling,
+            "lock": self.lock,
+        }
 
     def machine(self) -> dict[str, Any]:
         """What is measured, and where."""
@@ -195,38 +197,6 @@ class Bench:
     def lock(self) -> dict[str, Any]:
         """How long the job around the network holds Python's lock."""
         return lock.measure(self._work, self._replaying(1)[0], self._rounds)
-
-    def start(self) -> dict[str, Any]:
-        """The command on two images, from its start."""
-        runs = [self._commands.program(self._few) for _ in range(self._rounds)]
-        first = statistics.median(run.first or run.seconds for run in runs)
-        figures = {"seconds": peer.seconds(runs), "first_result": first, "peak_mb": peer.peak(runs)}
-        click.echo(
-            f"\nThe command on {_FEW} images: {figures['seconds']:.2f} s, first result after {first:.2f} s, "
-            f"peak memory {figures['peak_mb']:.0f} MB"
-        )
-        return figures
-
-    def growth(self) -> dict[str, Any]:
-        """The command on all images, and on ten times as many."""
-        once = len(self._work.media)
-        tenfold = copies(self._scratch / "tenfold", self._images, 10 * once)
-        runs = [(self._commands.program(self._folder), self._commands.program(tenfold)) for _ in range(self._rounds)]
-        figures: dict[str, Any] = {}
-        click.echo("\nThe command on           images   ms an image   peak memory, MB")
-        for count, side in ((once, 0), (10 * once, 1)):
-            taken = [pair[side] for pair in runs]
-            figures[str(count)] = {"ms": peer.seconds(taken) / count * 1e3, "peak_mb": peer.peak(taken)}
-            click.echo(f"{count:31}{figures[str(count)]['ms']:14.2f}{figures[str(count)]['peak_mb']:18.0f}")
-        further = [(more.seconds - less.seconds) / (9 * once) * 1e3 for less, more in runs]
-        figures["ms_each_further"] = statistics.median(further)
-        click.echo(f"  each further image {figures['ms_each_further']:.2f} ms")
-        return figures
-
-    def beside(self, command: str) -> dict[str, Any]:
-        """The command and a peer in turn, on all images and on two."""
-        sources = {f"{len(self._work.media)} images": self._folder, f"{_FEW} images": self._few}
-        return peer.beside(self._commands, command, sources, self._rounds)
 
 
 def _processor() -> str:

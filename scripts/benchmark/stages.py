@@ -1,6 +1,7 @@
 """Each stage of an image's way by itself, on one thread; and the network by itself, as the job runs it."""
 
 import itertools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +33,7 @@ STAGES = (
 )
 
 
-def stages(loaded: Loaded, images: list[Path], scratch: Path, rounds: int) -> dict[str, Span]:
+def stages(loaded: Loaded, images: Sequence[Path], scratch: Path, rounds: int) -> dict[str, Span]:
     """An image's share of each stage: for every image the median of the rounds, over images the mean."""
     detector = loaded.lanes[0]
     spans: dict[str, list[Span]] = {}
@@ -77,7 +78,7 @@ def _stages_of(detector: Detector, names: tuple[str, ...], path: Path, scratch: 
     return spans
 
 
-def uploaded(loaded: Loaded, images: list[Path]) -> list[tuple[Detector, Pixels]]:
+def uploaded(loaded: Loaded, images: Sequence[Path]) -> list[tuple[Detector, Pixels]]:
     """Full batches of each image, where the network wants them; one a lane in turn."""
     batches = []
     for number, path in enumerate(images):

@@ -40,6 +40,13 @@ class VideoBench:
         loaded = load(find_weights(settings.weights, ()), devices_for(settings), settings, media)
         self._work = Workload(loaded, media, settings, commands.scratch)
 
+    def measurements(self, command: str | None) -> dict[str, Callable[[], dict[str, Any]]]:
+        """All that are asked for, by name; `command`: of a peer."""
+        found: dict[str, Callable[[], dict[str, Any]]] = {"whole": self.whole}
+        if command:
+            found["peer"] = lambda: self.beside(command)
+        return found
+
     def whole(self) -> dict[str, Any]:
         """The job beside its parts, a frame's share of each.
 

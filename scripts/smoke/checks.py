@@ -1,27 +1,20 @@
 """The checks, in the order they run: one function each, its name what it shows."""
 
-import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import av
 import click
-import numpy as np
-import pillow_heif
-from PIL import Image
 
-from entrypoint.host import limits
 from entrypoint.sources.samples import DEMO_SCENES
 from scripts.smoke.bench import Bench, close, expect, records
+from scripts.smoke.layers import layers_of
+from scripts.smoke.media import FILES, write_media
 
 VARIANTS: dict[str, tuple[str, float, float]] = {
     "cuda12.8": ("12.8", 6.7, 4.0),
@@ -29,6 +22,11 @@ VARIANTS: dict[str, tuple[str, float, float]] = {
     "cpu": ("", 0.9, 0.25),
 }
 """Each variant's `torch.version.cuda` (empty without PyTorch), and the GB it may take on a disk and in a registry."""
+
+_TOLD = 1_000_000  # bytes of a layer that is told of
+_MOST_LAYER = 1_300_000_000  # compressed bytes of any layer, for each comes over one connection
+_MOST_PACKAGES = 250_000_000  # of the layer with all packages but PyTorch and CUDA
+_MOST_PROGRAM = 5_000_000  # of what a change of the program makes anew
 
 HARDENED = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", "12345:0"]
 HARDENED += ["--security-opt", "no-new-privileges"]
@@ -61,25 +59,21 @@ def configuration(bench: Bench) -> None:
 
 def size(bench: Bench) -> None:
     _, most, most_compressed = variant(bench)
-    on_disk, layers = inspect(bench)["Size"] / 1e9, compressed_size(bench.image) / 1e9
+    found = layers_of(bench.image)
+    for layer in found:
+        if layer.compressed >= _TOLD:
+            click.echo(f"     {layer.compressed / 1e6:7.1f} MB {layer.made[:50]}")
+    on_disk, compressed = inspect(bench)["Size"] / 1e9, sum(layer.compressed for layer in found) / 1e9
     click.echo(
-        f"     {on_disk:.2f} GB on disk, of at most {most}; about {layers:.2f} GB compressed, at most {most_compressed}"
+        f"     {on_disk:.2f} GB on disk, of at most {most}; about {compressed:.2f} GB compressed, "
+        f"at most {most_compressed}"
     )
-    expect(on_disk <= most and layers <= most_compressed, True)
-
-
-def compressed_size(image: str) -> int:
-    """Bytes of the layers as a registry keeps them: by gzip's default, judged from every fourth megabyte."""
-    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
-        stream = saving.stdout
-        assert stream
-        blocks = itertools.islice(iter(lambda: stream.read(1 << 20), b""), 0, None, 4)
-        with ThreadPoolExecutor(limits.threads()) as pool:
-            sizes = 0
-            while some := list(itertools.islice(blocks, 64)):
-                sizes += sum(pool.map(lambda block: len(zlib.compress(block)), some))
-    expect(saving.returncode, 0)
-    return 4 * sizes
+    expect(on_disk <= most and compressed <= most_compressed, True)
+    expect([layer for layer in found if layer.compressed > _MOST_LAYER], [])
+    others = [layer for layer in found if layer.is_of_packages][-1:]
+    expect(sum(layer.compressed for layer in others) <= _MOST_PACKAGES, True)
+    program = next(place for place, layer in enumerate(found) if "entrypoint" in layer.made)
+    expect(sum(layer.compressed for layer in found[program:]) <= _MOST_PROGRAM, True)
 
 
 def licences(bench: Bench) -> None:
@@ -120,21 +114,10 @@ def hardened_run_equals_the_checkout(bench: Bench) -> None:
 
 def video_archive_and_photograph(bench: Bench) -> None:
     data, out = bench.folder("data"), bench.folder("out")
-    scenes = sorted(DEMO_SCENES.iterdir())
-    with zipfile.ZipFile(data / "scenes.zip", "w") as archive:
-        archive.write(scenes[0], "a/scene.png")
-    pillow_heif.from_pillow(Image.open(scenes[1])).save(data / "photograph.heic")
-    with av.open(str(data / "clip.mkv"), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for scene in scenes[:3]:
-            pixels = np.asarray(Image.open(scene).convert("RGB").resize((320, 240)))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
-        container.mux(stream.encode())
+    write_media(data)
     ended = bench.run("--demo", "--source", "/datasets", options=HARDENED, datasets=f"{data}:ro", outputs=out)
     expect(ended.returncode, 0, ended)
-    files = ["clip.mkv", "photograph.heic", "scenes.zip/a/scene.png"]
-    expect([(record["file"], record["failure"]) for record in records(out / "exp")], [(file, None) for file in files])
+    expect([(record["file"], record["failure"]) for record in records(out / "exp")], [(file, None) for file in FILES])
     expect((out / "exp" / "images" / "clip.mkv.mp4").is_file(), True)
 
 

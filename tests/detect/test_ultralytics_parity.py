@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from entrypoint import Detector
 from entrypoint.sources.samples import DEMO_SCENES, bundled_images
 from entrypoint.values import Detections
-from tests.ultralytics import model_of, save
+from scripts.training.scenes import draw_scene
+from tests.ultralytics import model_of, save, trained
 
 MOST_PIXELS, MOST_CONFIDENCE = 0.05, 1e-4
 
@@ -77,6 +78,29 @@ def test_boxes_are_those_of_the_package(oracle: Any, tmp_path: Path, name: str) 
     assert min(len(one.xyxy) for one in expected) > 0
     for mine, its in zip(ours, expected, strict=True):
         assert_same(mine, its)
+
+
+@pytest.mark.parametrize("name", ["yolov8n", "yolo11n", "yolo26n"])
+def test_a_trained_detector_finds_what_the_package_finds(oracle: Any, tmp_path: Path, name: str) -> None:
+    side = 128
+    learnt = [draw_scene(np.random.default_rng(number), side, side) for number in range(4)]
+    model = trained(f"{name}.yaml", learnt)
+    weights = save(model, tmp_path / f"{name}.pt", {"imgsz": side})
+    others = [draw_scene(np.random.default_rng(50 + number), 160 + 10 * number, 140) for number in range(4)]
+    paths = [tmp_path / f"{number}.png" for number in range(len(learnt) + len(others))]
+    for path, scene in zip(paths, [*learnt, *others], strict=True):
+        cv2.imwrite(str(path), scene.image)
+    ours = Detector(weights).detect([image(path) for path in paths])
+    expected = [found for path in paths for found in theirs(weights, [path])]
+    for mine, its in zip(ours, expected, strict=True):
+        assert_same(mine, its)
+    # It has learnt: most objects of the scenes that it knows are found, where they are, as what they are.
+    found = [
+        bool(((its.class_id == class_id) & (np.abs(its.xyxy - box).max(1) < 16)).any())
+        for scene, its in zip(learnt, expected, strict=False)
+        for box, class_id in zip(scene.boxes, scene.classes, strict=True)
+    ]
+    assert sum(found) > 0.7 * len(found)
 
 
 @pytest.mark.parametrize("name", ["yolov10n", "yolo26n"])

@@ -115,6 +115,22 @@ def test_a_slow_output_folder_ends_the_work_earlier(tmp_path: Path, monkeypatch:
     assert [deadline.passed() for deadline in deadlines] == [False, True]
 
 
+def test_one_hiccup_of_the_disk_at_the_first_record_does_not_end_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def with_a_hiccup(path: Path, data: bytes) -> int:
+        if data:
+            time.sleep(0.01)
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", with_a_hiccup)
+    deadline = Deadline(60, time.monotonic(), 10_000)
+    WritingRate(tmp_path, deadline).add(Record("a.png", 10, 10, ()))
+    assert not deadline.passed()  # 10 ms for each of the records, in three files, would take 300 seconds
+
+
 def test_a_run_at_a_size_that_cannot_end_in_time_ends_soon(tmp_path: Path) -> None:
     began = time.monotonic()
     job = start("--demo", "--imgsz", 16384, "--project", tmp_path, "--time-budget", 8, "--nosave")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from entrypoint.errors import WeightsError
+from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.nodes import ALLOWED
-from entrypoint.weights.classic.opcodes import Budget
 from entrypoint.weights.classic.pickled import imports, read_checkpoint
 from entrypoint.weights.classic.unpickler import Unpickler
 from tests.weights.hostile.assemble import as_legacy, as_zip, long1, named, plain, storage, tensor, text, whole

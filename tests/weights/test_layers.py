@@ -6,7 +6,7 @@ formula written out. Every engine computes each of them.
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -132,10 +132,12 @@ def shake(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def built(module: nn.Module, oracle: Any, path: Path, **options: Any) -> Layer:
+def built(
+    module: nn.Module, oracle: Any, path: Path, *, more_names: Mapping[type, str] | None = None, **options: Any
+) -> Layer:
     """The program's layer for a module that was pickled under YOLOv5's names."""
     names = {getattr(oracle, name): f"models.common.{name}" for name in YOLOV5_NAMES}
-    names[CrossConv] = "models.common.CrossConv"
+    names |= {CrossConv: "models.common.CrossConv", **(more_names or {})}
     save_classic({"model": module}, path, names, **options)
     content = read_checkpoint(path)
     assert isinstance(content, dict)

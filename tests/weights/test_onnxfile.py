@@ -1,21 +1,18 @@
-"""ONNX files of both export tools give the boxes of the checkpoint that they were made from."""
+"""ONNX files of both export tools are told apart by what they hold; `test_one_detector` runs them."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import onnx
 import pytest
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from entrypoint.errors import WeightsError
-from entrypoint.sources.samples import DEMO_WEIGHTS
+from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.weights.notes import names_of
 from entrypoint.weights.onnxfile.load import load_onnx
-from scripts.training.scenes import draw_scene
-from tests.conftest import Ended, records, start
+from tests.conftest import Ended
 from tests.exports import (
     SIDE,
     ULTRALYTICS,
@@ -80,75 +77,6 @@ def with_eight_bits(path: Path) -> Path:
     return described(path, YOLOV5)
 
 
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images that no letterbox changes."""
-    folder = tmp_path_factory.mktemp("scenes")
-    for number in range(6):
-        cv2.imwrite(str(folder / f"{number}.png"), draw_scene(np.random.default_rng(number), SIDE, SIDE).image)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    project = tmp_path_factory.mktemp("expected")
-    process = start("--weights", DEMO_WEIGHTS, "--source", scenes, "--imgsz", SIDE, "--project", project, "--nosave")
-    process.communicate()
-    assert process.returncode == 0
-    return records(project / "exp")
-
-
-FULL, HALF, EIGHT_BITS = (0.01, 1e-4), (1.0, 0.01), (8.0, 0.2)  # pixels, confidence
-
-
-@pytest.mark.parametrize(
-    ("make", "within"),
-    [
-        (plain, FULL),
-        (dynamic, FULL),
-        (without_metadata, FULL),
-        (in_half, HALF),
-        (in_old_operations, FULL),
-        (for_four_images, FULL),
-        (by_class, FULL),
-        (by_class_dynamic, FULL),
-        (by_class_in_half, HALF),
-        (suppressed, FULL),
-        (with_eight_bits, EIGHT_BITS),
-    ],
-    ids=lambda one: getattr(one, "__name__", ""),
-)
-def test_an_export_finds_what_its_checkpoint_finds(
-    yolo_bac: Run,
-    tmp_path: Path,
-    scenes: Path,
-    expected: dict[str, dict[str, Any]],
-    make: Callable[[Path], Path],
-    within: tuple[float, float],
-) -> None:
-    weights = make(tmp_path / "export")
-    options = ["--imgsz", SIDE, "--iou-thres", 0.45, "--nosave"]
-    ended = yolo_bac("--weights", weights, "--source", scenes, "--project", tmp_path, *options)
-    assert ended.code == 0, ended.stderr
-    found = records(tmp_path / "exp")
-    assert sum(len(record["detections"]) for record in expected.values()) > 10
-    for file, record in expected.items():
-        ours, theirs = (rows_of(one, make is not without_metadata) for one in (found[file], record))
-        assert len(ours) == len(theirs), file
-        pixels, confidence = within
-        np.testing.assert_allclose(ours[:, :4], theirs[:, :4], atol=pixels)
-        np.testing.assert_allclose(ours[:, 4], theirs[:, 4], atol=confidence)
-        np.testing.assert_array_equal(ours[:, 5], theirs[:, 5])
-
-
-def rows_of(record: dict[str, Any], named: bool) -> np.ndarray:
-    """Boxes from left to right, confidences and classes."""
-    if named:
-        assert {one["name"] for one in record["detections"]} <= {"circle", "square", "triangle"}
-    rows = [[*one["box"].values(), one["confidence"], one["class"]] for one in record["detections"]]
-    return np.array(sorted(rows)).reshape(-1, 6)
-
-
 def test_what_a_file_takes_is_what_it_says(tmp_path: Path) -> None:
     one = load_onnx(plain(tmp_path / "a"))
     assert (one.size, one.batch, one.square, one.stride) == ((SIDE, SIDE), 1, True, 32)
@@ -162,9 +90,9 @@ def test_what_a_file_takes_is_what_it_says(tmp_path: Path) -> None:
     assert load_onnx(for_four_images(tmp_path / "e")).batch == 4
 
 
-def test_another_size_than_a_fixed_one_is_wrong_usage(yolo_bac: Run, tmp_path: Path, scenes: Path) -> None:
+def test_another_size_than_a_fixed_one_is_wrong_usage(yolo_bac: Run, tmp_path: Path) -> None:
     weights = plain(tmp_path / "a")
-    ended = yolo_bac("--weights", weights, "--source", scenes, "--project", tmp_path, "--imgsz", 256)
+    ended = yolo_bac("--weights", weights, "--source", DEMO_SCENES, "--project", tmp_path, "--imgsz", 256)
     assert ended.code == 2
     assert "--imgsz 256 256: these weights were exported for images of 320 × 320 alone" in ended.stderr
 
@@ -211,12 +139,12 @@ def test_outputs_of_an_unknown_kind_are_refused_by_name(tmp_path: Path) -> None:
         load_onnx(path)
 
 
-def test_scores_that_are_none_show_in_the_trial(yolo_bac: Run, tmp_path: Path, scenes: Path) -> None:
+def test_scores_that_are_none_show_in_the_trial(yolo_bac: Run, tmp_path: Path) -> None:
     class Logits(Decoded):
         def forward(self, x: Any) -> Any:
             return super().forward(x) * 100 - 50
 
     path = export_onnx(Logits(demo_model()), tmp_path / "logits", YOLOV5)
-    ended = yolo_bac("--weights", path, "--source", scenes, "--project", tmp_path)
+    ended = yolo_bac("--weights", path, "--source", DEMO_SCENES, "--project", tmp_path)
     assert ended.code == 3
     assert "scores outside of 0 to 1: raw or unknown outputs" in ended.stderr

@@ -1,4 +1,4 @@
-"""The layers of YOLOv5 v3.0 to v7.0, written from layers that they are made of.
+"""The layers of YOLOv5 v1.0 to v7.0, written from layers that they are made of.
 
 From the published architecture (the YOLOv5 model files and its papers: CSPNet, GhostNet, SPP). What a layer is made of
 comes as functions from a value of the graph to a value of it.
@@ -28,7 +28,7 @@ def bottleneck(x: Value, cv1: Layer, cv2: Layer, add: bool) -> Value:
 def bottleneck_csp(
     x: Value, cv1: Layer, cv2: Layer, cv3: Layer, cv4: Layer, m: Layer, norm: Layer, act: Layer
 ) -> Value:
-    """Cross-stage partial block with one norm and activation over both branches (YOLOv5 v3)."""
+    """Cross-stage partial block with one norm and activation over both branches (up to YOLOv5 v3.1)."""
     return cv4(act(norm(ops.concat([cv3(m(cv1(x))), cv2(x)]))))
 
 

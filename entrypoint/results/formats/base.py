@@ -78,11 +78,18 @@ class Format(ABC):
         Raises UsageError when they cannot all be written in this format.
         """
 
+    def share_of(self, source: Sequence[str]) -> None:  # noqa: B027 - most look at one input at a time
+        """Called once behind `expect`, with the inputs of all shards, sorted; without shards these are the same."""
+
 
 class InputFormat(Format):
     """What formats have in common that leave files for each input, all below one `folder` of the run folder."""
 
     folder: ClassVar[str]
+
+    def leaves(self, file: str) -> bool:
+        """Whether an input may have something in this format."""
+        return True
 
     @classmethod
     @abstractmethod
@@ -166,12 +173,19 @@ class JsonArray:
 
     def add(self, items: Sequence[object]) -> None:
         """Write so many more."""
-        if items:
-            self._file.write((b",\n" if self.count else b"\n") + compact(items)[1:-1])
-            self.count += len(items)
+        self._add(compact(items)[1:-1], len(items))
+
+    def add_texts(self, items: Sequence[str]) -> None:
+        """Write so many more, each of which is JSON already."""
+        self._add(", ".join(items).encode(), len(items))
 
     def add_text(self, pieces: Iterable[bytes]) -> None:
         """Write one more, which is JSON in pieces."""
         self._file.write(b",\n" if self.count else b"\n")
         self._file.writelines(pieces)
         self.count += 1
+
+    def _add(self, items: bytes, count: int) -> None:
+        if count:
+            self._file.write((b",\n" if self.count else b"\n") + items)
+            self.count += count

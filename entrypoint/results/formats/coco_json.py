@@ -37,7 +37,7 @@ class CocoJson(RunFormat):
                 for image, detections in images_of(record):
                     number, first = images.count + 1, annotations.count + 1
                     images.add([{"id": number, **image, **size}])
-                    annotations.add([_annotation(n, number, found) for n, found in enumerate(detections, first)])
+                    annotations.add_texts([_annotation(n, number, found) for n, found in enumerate(detections, first)])
 
             yield take
             file.write(b'\n],\n"annotations": [')
@@ -47,15 +47,12 @@ class CocoJson(RunFormat):
             file.write(b'\n],\n"categories": ' + compact(categories) + b"}\n")
 
 
-def _annotation(number: int, image: int, found: Detection) -> dict[str, Any]:
+def _annotation(number: int, image: int, found: Detection) -> str:
+    """As JSON: there are many of these, and they hold nothing but numbers, which have been checked."""
     x1, y1, x2, y2 = found.box
     width, height = round(x2 - x1, 4), round(y2 - y1, 4)
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": found.class_id,
-        "bbox": [x1, y1, width, height],
-        "area": round(width * height, 4),
-        "iscrowd": 0,
-        "score": found.confidence,
-    }
+    return (
+        f'{{"id": {number}, "image_id": {image}, "category_id": {found.class_id}, '
+        f'"bbox": [{x1!r}, {y1!r}, {width!r}, {height!r}], "area": {round(width * height, 4)!r}, '
+        f'"iscrowd": 0, "score": {found.confidence!r}}}'
+    )

@@ -1,7 +1,7 @@
 """What the formats for labelled stills have in common: which inputs are in them, and by which name."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import IO, ClassVar, Self
@@ -19,21 +19,19 @@ from entrypoint.values import Detection, Record
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An input that was looked at: its size in pixels is known, and so is what was found, which may be nothing."""
+    """A still that was looked at: its size in pixels is known, and so is what was found, which may be nothing."""
 
     file: str
     width: int
     height: int
-    detections: Collection[Detection]
-    is_still: bool
-    """Whether it is no video."""
+    detections: tuple[Detection, ...]
 
     @classmethod
     def of(cls, record: Record) -> Self | None:
-        """None for an input that failed."""
-        if record.detections is None or record.width is None or record.height is None:
+        """None for an input that failed, and for a video."""
+        if record.video or record.detections is None or record.width is None or record.height is None:
             return None
-        return cls(record.file, record.width, record.height, record.detections, record.video is None)
+        return cls(record.file, record.width, record.height, tuple(record.detections))
 
 
 class StillsFormat(RunFilesFormat):
@@ -51,13 +49,10 @@ class StillsFormat(RunFilesFormat):
 
             def take(record: Record) -> None:
                 nonlocal videos
-                labelled = Labelled.of(record)
-                if labelled is None:
-                    return
-                if labelled.is_still:
-                    write(labelled)
-                else:
+                if record.video and record.detections is not None:
                     videos += 1
+                elif labelled := Labelled.of(record):
+                    write(labelled)
 
             yield take
         if videos:
@@ -93,7 +88,7 @@ class LabelFilesFormat(MediumFormat, StillsFormat):
 
     def write(self, record: Record, line: bytes, leave: Leave) -> None:
         labelled = Labelled.of(record)
-        if labelled is not None and labelled.is_still:
+        if labelled is not None:
             leave(result_path(self.folder, self.stem(record.file), self.suffix), self.labels(labelled).encode())
 
     @staticmethod

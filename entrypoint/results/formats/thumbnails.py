@@ -10,7 +10,10 @@ _EMBEDDED = 2_000
 
 
 class Thumbnails(FrameFormat):
-    """Of each input where there are at most 2,000; of more inputs those on the contact sheet. Of a video, a strip."""
+    """Of each input where there are at most 2,000; of more inputs those on the contact sheet. Of a video, a strip.
+
+    In a shard, of those that the merged run has one of.
+    """
 
     name = "thumbnails"
     help = "thumbnails/<path>.jpg: the small images that index.html and sheet.jpg show."
@@ -29,19 +32,23 @@ class Thumbnails(FrameFormat):
     def is_in_the_way(cls, file: str, other: str) -> bool:
         return other.startswith(f"{file}.jpg/")  # all results have the suffix, so none has the name of an input
 
-    def expect(self, files: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, names: tuple[str, ...]) -> None:
+        super().__init__(settings, names)
+        self._pictured: set[str] | None = None
+
+    def share_of(self, source: Sequence[str]) -> None:
         from entrypoint.results.report.thumbnails import sheet_places
 
-        self._pictured = None if len(files) <= _EMBEDDED else {files[place] for place in sheet_places(len(files))}
+        if len(source) > _EMBEDDED:
+            self._pictured = {source[place] for place in sheet_places(len(source))}
 
     def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
         from entrypoint.results.report.thumbnails import encoded, shrunk
 
-        if self.pictures(shown.file):
+        if self.leaves(shown.file):
             leave(self.path(shown.file), encoded(shrunk(shown.image)))
 
-    def pictures(self, file: str) -> bool:
-        """Whether an input gets one."""
+    def leaves(self, file: str) -> bool:
         return self._pictured is None or file in self._pictured
 
     @classmethod

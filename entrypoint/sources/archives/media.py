@@ -1,5 +1,6 @@
 """Members of archives as inputs of a run."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -100,6 +101,12 @@ class StillMember(StillMedium, MemberMedium):
 
     __slots__ = ()
     _most = _MOST_STILL
+
+    def digest(self) -> str | None:
+        with suppress(MemoryError):
+            data = self.read()
+            return None if isinstance(data, Failure) else hashlib.sha256(data).hexdigest()
+        return None
 
     def read(self) -> bytes | Failure:
         if not self.archive.in_order:

@@ -1,11 +1,14 @@
 """From the nodes of a classic YOLOv5 checkpoint to a graph that can run, checking every value on the way."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.errors import NotADetectorError
-from entrypoint.models.graph import Graph, Writer
+from entrypoint.models.graph import Graph, Value, Writer
 from entrypoint.models.yolov5.head import Head
+from entrypoint.models.yolov5.layers import chain
 from entrypoint.weights.classic.layerbuilders import build_layer
 from entrypoint.weights.classic.part import Allowance, Part
 from entrypoint.weights.wiring import input_stride, strides_of, written
@@ -36,7 +39,7 @@ def build_network(model: object, file_bytes: int) -> tuple[Graph, Head, int, int
     stride, classes = input_stride(strides), detect.number("nc")
     anchors = _anchors(detect, len(strides), classes)
     layers = [build_layer(part) for part in parts]
-    convolutions = [build_layer(part) for part in detect.child("m").children()]
+    convolutions = _convolutions(detect, len(strides))
     writer = Writer(2 * stride)
     features = written(writer, parts, layers, _OF_MANY, detect)
     if not len(features) == len(convolutions) == len(strides):
@@ -56,6 +59,13 @@ def _refuse_other_tasks(parts: list[Part]) -> None:
                 f"a YOLOv5 {_OTHER_TASKS[part.name]} checkpoint ({part.name}); expected a detection checkpoint, "
                 "such as yolov5s.pt."
             )
+
+
+def _convolutions(detect: Part, levels: int) -> list[Callable[..., Value]]:
+    """Those of the head, a level each. In v1.0 they stand among the layers before it, and it reads what they give."""
+    if detect.has("m"):
+        return [build_layer(part) for part in detect.child("m").children()]
+    return [chain] * levels
 
 
 def _anchors(part: Part, levels: int, classes: int) -> NDArray[np.float32]:

@@ -7,6 +7,6 @@ from entrypoint.weights.classnames import class_names
 
 
 def network(model: Node, file_bytes: int) -> YoloV5:
-    """The network of a model of YOLOv5 v3.0 to v7.0; `build_network` says what is raised."""
+    """The network of a model of YOLOv5 v1.0 to v7.0; `build_network` says what is raised."""
     graph, head, stride, classes, names = build_network(model, file_bytes)
     return YoloV5(graph, head, class_names(names, classes), stride)

@@ -210,7 +210,7 @@ _TORCH: dict[str, Builder] = {
     "activation.LeakyReLU": _leaky_relu,
     "activation.Sigmoid": _plain(lambda x: x.then("Sigmoid")),
     "activation.MultiheadAttention": _attention,
-    "batchnorm.BatchNorm2d": _batch_norm,
+    **dict.fromkeys(("batchnorm.BatchNorm2d", "batchnorm.SyncBatchNorm"), _batch_norm),
     "container.Sequential": _sequential,
     "conv.Conv2d": _convolution,
     "conv.ConvTranspose2d": _transposed_convolution,
@@ -221,10 +221,12 @@ _TORCH: dict[str, Builder] = {
     "pooling.MaxPool2d": _max_pool,
     "upsampling.Upsample": _upsample,
 }
-_EXPERIMENTAL = ("CrossConv", "GhostConv", "GhostBottleneck", "C3")
+_EXPERIMENTAL = ("CrossConv", "GhostConv", "GhostBottleneck")
 _BUILDERS: dict[str, Builder] = {
     **{f"models.common.{name}": builder for name, builder in COMMON.items()},
     **{f"models.experimental.{name}": COMMON[name] for name in _EXPERIMENTAL},
+    "models.experimental.C3": COMMON["BottleneckCSP"],  # of cross convolutions; up to v3.1, before the C3 of today
+    **{f"models.pruned_common.{name}Pruned": COMMON[name] for name in ("Bottleneck", "C3", "SPP", "SPPF")},
     **{f"utils.activations.{name}": builder for name, builder in _ACTIVATIONS.items()},
     **{f"torch.nn.modules.{name}": builder for name, builder in _TORCH.items()},
 }

@@ -4,8 +4,9 @@ import pickle
 
 import numpy as np
 
+from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.nodes import ALLOWED, NodeKind
-from entrypoint.weights.classic.opcodes import Budget, Buffer
+from entrypoint.weights.classic.opcodes import Buffer
 from entrypoint.weights.classic.tensors import Storage, StorageReference, storage_reference, stored_values
 from entrypoint.weights.classic.unpickler import Unpickler
 

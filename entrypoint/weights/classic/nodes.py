@@ -11,11 +11,13 @@ _COMMON = (
     "Conv DWConv DWConvTranspose2d TransformerLayer TransformerBlock Bottleneck BottleneckCSP CrossConv C3 C3x C3TR "
     "C3SPP C3Ghost SPP SPPF Focus GhostConv GhostBottleneck Contract Expand Concat Proto Classify"
 )
-_YOLO = "Detect Model DetectionModel Segment SegmentationModel ClassificationModel BaseModel"
+_YOLO = "Detect Model DetectionModel Segment SegmentationModel ClassificationModel BaseModel ModelPruned"
+# Of a widely used tool that prunes channels: the classes of YOLOv5 whose layers have widths of their own.
+_PRUNED = "BottleneckPruned C3Pruned SPPPruned SPPFPruned"
 _ACTIVATIONS = "SiLU Hardswish Mish"
 _TORCH_NN = {
     "activation": "SiLU Hardswish Mish ReLU ReLU6 LeakyReLU Sigmoid MultiheadAttention",
-    "batchnorm": "BatchNorm2d",
+    "batchnorm": "BatchNorm2d SyncBatchNorm",
     "container": "Sequential ModuleList",
     "conv": "Conv2d ConvTranspose2d",
     "dropout": "Dropout",
@@ -25,12 +27,18 @@ _TORCH_NN = {
     "upsampling": "Upsample",
 }
 _PARALLEL = ("data_parallel.DataParallel", "distributed.DistributedDataParallel")
+_PATHS = "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath"
+# What torch leaves in a layer whose weights are pruned by a mask. The mask itself is a tensor beside the weights.
+_MASKING = "L1Unstructured LnStructured RandomUnstructured RandomStructured CustomFromMask Identity PruningContainer"
 # Training notes that travel in a checkpoint (a NumPy fitness, a path in the options), and what torch itself takes for
 # safe; nothing here reads them.
 _IGNORED = (
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
     *("numpy.ndarray", "numpy.dtype", "datetime.datetime", "argparse.Namespace"),
-    *(f"pathlib.{name}" for name in ("Path PosixPath WindowsPath PurePosixPath PureWindowsPath".split())),
+    # Python 3.13 alone has its paths in a module below.
+    *(f"pathlib.{name}" for name in _PATHS.split()),
+    *(f"pathlib._local.{name}" for name in _PATHS.split()),
+    *(f"torch.nn.utils.prune.{name}" for name in _MASKING.split()),
     *("_codecs.encode", "builtins.bytearray", "builtins.complex", "collections.Counter"),
     *("torch.device", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.serialization._get_layout"),
     *(f"torch._utils._rebuild_{kind}" for kind in ("qtensor", "sparse_tensor", "nested_tensor", "tensor_v3")),
@@ -107,6 +115,7 @@ class Ignored(Node):
 def _allowed() -> dict[str, Named]:
     names = [f"{prefix}models.common.{name}" for prefix in ("", "yolov5.") for name in _COMMON.split()]
     names += [f"{prefix}models.yolo.{name}" for prefix in ("", "yolov5.") for name in _YOLO.split()]
+    names += [f"models.pruned_common.{name}" for name in _PRUNED.split()]
     names += [f"models.experimental.{name}" for name in ("CrossConv", "GhostConv", "GhostBottleneck", "C3")]
     names += [f"utils.activations.{name}" for name in _ACTIVATIONS.split()]
     names += [f"torch.nn.modules.{module}.{name}" for module, n in _TORCH_NN.items() for name in n.split()]

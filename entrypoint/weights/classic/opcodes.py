@@ -13,46 +13,16 @@ import struct
 from collections.abc import Iterator
 from mmap import mmap
 
+from entrypoint.weights.classic.budget import Budget
+
 Buffer = bytes | mmap
 Step = tuple[int, object]
 
 PUSH, GET, PUT = -1, -2, -3
 """The kinds of step that several opcodes share. All others are called by their opcode."""
 
-# The largest YOLOv5 checkpoint (x6, with its optimizer) takes 280,000; yolov5n 34,000 in a file of 4 MB.
-_MOST_OPCODES, _FREE_OPCODES, _BYTES_PER_OPCODE = 600_000, 100_000, 32
-_MOST_TEXT_BYTES = 16 << 20  # of all text in a checkpoint: names, notes of its training, source code of its classes
-_MOST_COPIES = 1_000_000  # values that are looked at or copied once more after their opcode
-_MOST_ODD_KEYS = 20_000  # colliding ones cost the square of their number
 _MOST_NAME_BYTES = 500
 _MOST_INT_BYTES = 64
-
-
-class Budget:
-    """What the pickles of one file may cost, all together. What goes beyond raises pickle.UnpicklingError."""
-
-    def __init__(self, file_bytes: int) -> None:
-        self.file_bytes = file_bytes
-        self.opcodes = min(_MOST_OPCODES, _FREE_OPCODES + file_bytes // _BYTES_PER_OPCODE)
-        self._text, self._copies, self._odd_keys = _MOST_TEXT_BYTES, _MOST_COPIES, _MOST_ODD_KEYS
-
-    def take_text(self, count: int) -> None:
-        """Bytes of text that an opcode brings along."""
-        self._text -= count
-        if self._text < 0:
-            raise pickle.UnpicklingError(f"it holds more than {_MOST_TEXT_BYTES} bytes of text")
-
-    def take_copies(self, count: int) -> None:
-        """Values that are looked at once more, for an opcode that is a few bytes long."""
-        self._copies -= count
-        if self._copies < 0:
-            raise pickle.UnpicklingError("it copies its values over and over")
-
-    def take_odd_keys(self, count: int) -> None:
-        """Keys whose hash can be chosen: any but text."""
-        self._odd_keys -= count
-        if self._odd_keys < 0:
-            raise pickle.UnpicklingError(f"it has more than {_MOST_ODD_KEYS} keys that are no text")
 
 
 def walk(data: Buffer, position: int, budget: Budget) -> Iterator[Step]:

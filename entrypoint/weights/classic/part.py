@@ -84,12 +84,23 @@ class Part:
         return found
 
     def optional_array(self, key: str) -> NDArray[np.float32] | None:
-        """A parameter, buffer or attribute, as float32 of its own, every value of it a number to compute with."""
-        for group in (self.value("_parameters"), self.value("_buffers"), self.node.state):
-            found = group.get(key) if isinstance(group, dict) else None
-            if isinstance(found, np.ndarray):
+        """A parameter, buffer or attribute, as float32 of its own, every value of it a number to compute with.
+
+        A parameter that torch pruned by a mask is the product of the two.
+        """
+        whole, mask = self._stored("_parameters", f"{key}_orig"), self._stored("_buffers", f"{key}_mask")
+        if whole is not None and mask is not None and whole.shape == mask.shape:
+            return self._own(key, whole) * self._own(key, mask)
+        for group in ("_parameters", "_buffers"):
+            if (found := self._stored(group, key)) is not None:
                 return self._own(key, found)
-        return None
+        attribute = self.value(key)
+        return self._own(key, attribute) if isinstance(attribute, np.ndarray) else None
+
+    def _stored(self, group: str, key: str) -> NDArray[Any] | None:
+        values = self.value(group)
+        found = values.get(key) if isinstance(values, dict) else None
+        return found if isinstance(found, np.ndarray) else None
 
     def _own(self, key: str, found: NDArray[Any]) -> NDArray[np.float32]:
         low, high = byte_bounds(found)

@@ -21,9 +21,10 @@ from typing import IO, Any
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
 from entrypoint.sources.zipdirectory import read_directory
 from entrypoint.weights.classic import opcodes
+from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.legacy import read_legacy
 from entrypoint.weights.classic.nodes import ALLOWED, Node, modern_name, shown_name
-from entrypoint.weights.classic.opcodes import Budget, Buffer, walk
+from entrypoint.weights.classic.opcodes import Buffer, walk
 from entrypoint.weights.classic.zipped import Archive, read_zip
 from entrypoint.weights.ultralytics.names import other_task
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.nodes import StorageKind
-from entrypoint.weights.classic.opcodes import Budget, Buffer
+from entrypoint.weights.classic.opcodes import Buffer
 
 _MAX_DIMS = 8
 _COST = 5  # of a tensor, in values that are looked at

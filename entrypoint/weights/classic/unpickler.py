@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from entrypoint.weights.classic import opcodes
+from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.nodes import (
     FUSED_METHODS,
     Function,
@@ -20,13 +21,10 @@ from entrypoint.weights.classic.nodes import (
     modern_name,
     shown_name,
 )
-from entrypoint.weights.classic.opcodes import Budget, Buffer, walk
+from entrypoint.weights.classic.opcodes import Buffer, walk
 from entrypoint.weights.classic.tensors import tensor_view
 
 _MAX_OPEN = 1000  # marks: containers that are being filled, one within the other
-_MAX_KEY_LENGTH = 1000  # characters; text that is equal but not the same is compared whole
-_MAX_KEY_ITEMS = 8
-_MAX_KEY_INT = (1 << 61) - 1  # from here on, any number of whole numbers share a hash
 
 
 class Unpickler:
@@ -130,7 +128,7 @@ class Unpickler:
         if type(target) is not set:
             raise pickle.UnpicklingError(f"it adds to a {type(target).__name__}")
         for item in items:
-            self._check_key(item)
+            self._budget.take_key(item)
             target.add(item)
 
     def _set_items(self, items: list[Any]) -> None:
@@ -140,7 +138,7 @@ class Unpickler:
         if len(items) % 2:
             raise pickle.UnpicklingError("it sets an item without a value")
         for index in range(0, len(items), 2):
-            self._check_key(items[index])
+            self._budget.take_key(items[index])
             target[items[index]] = items[index + 1]
 
     def _set_item(self) -> None:
@@ -151,22 +149,6 @@ class Unpickler:
         items = self._pop_mark()
         self._stack.append({})
         self._set_items(items)
-
-    def _check_key(self, key: object) -> None:
-        """Refuse a key whose hash or comparison may cost more than the key's bytes."""
-        if type(key) is str:
-            if len(key) > _MAX_KEY_LENGTH:
-                raise pickle.UnpicklingError(f"a key of {len(key)} characters")
-            return
-        items = key if type(key) is tuple and len(key) <= _MAX_KEY_ITEMS else (key,)
-        self._budget.take_odd_keys(max(1, len(items)))
-        for item in items:
-            if type(item) is int and not -_MAX_KEY_INT < item < _MAX_KEY_INT:
-                raise pickle.UnpicklingError("a whole number of more than 61 bits as a key")
-            if type(item) is str and len(item) > _MAX_KEY_LENGTH:
-                raise pickle.UnpicklingError(f"a key of {len(item)} characters")
-            if type(item) not in (str, int, bool, float, type(None)):
-                raise pickle.UnpicklingError(f"a {type(item).__name__} as a key, or within one")
 
     def _new(self) -> None:
         arguments, kind = self._pop(), self._pop()
@@ -205,7 +187,7 @@ class Unpickler:
     def _set_of(self, items: list[Any]) -> set[Any]:
         self._budget.take_copies(len(items))
         for item in items:
-            self._check_key(item)
+            self._budget.take_key(item)
         return set(items)
 
     def _build(self) -> None:

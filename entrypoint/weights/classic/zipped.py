@@ -6,8 +6,9 @@ import zipfile
 from collections.abc import Sequence
 
 from entrypoint.errors import WeightsError
+from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.nodes import ALLOWED
-from entrypoint.weights.classic.opcodes import Budget, Buffer
+from entrypoint.weights.classic.opcodes import Buffer
 from entrypoint.weights.classic.tensors import Storage, StorageReference, storage_reference, stored_values
 from entrypoint.weights.classic.unpickler import Unpickler
 

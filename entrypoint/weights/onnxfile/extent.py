@@ -12,8 +12,9 @@ import numpy as np
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError
 from entrypoint.models.graph import Graph, Node
+from entrypoint.weights.onnxfile.call import Call, MisfitError, Shape, Size
 from entrypoint.weights.onnxfile.rearranging import FURTHER, MULTIPLE
-from entrypoint.weights.onnxfile.shapes import SINGLE, Call, MisfitError, Shape, Size
+from entrypoint.weights.onnxfile.shapes import SINGLE
 from entrypoint.weights.onnxfile.small import MOST_VALUES, Numbers, computed
 
 # For each pixel of the input, and beside that: values held at once, and multiplications. The largest detectors there

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from entrypoint.errors import NotADetectorError
 from entrypoint.models import exported
 from entrypoint.models.exported import Layout
-from entrypoint.weights.onnxfile.shapes import Shape
+from entrypoint.weights.onnxfile.call import Shape
 
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _MOST_FINAL = 2000  # boxes of an image after NMS: tools keep 300 or 1000, and a shape's upper bound is up to twice that

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from entrypoint.weights.onnxfile.shapes import Call, MisfitError, Shape, axis, broadcast
+from entrypoint.weights.onnxfile.call import Call, MisfitError, Shape, axis, broadcast
 
 
 def _concat(call: Call) -> Shape:

@@ -12,7 +12,8 @@ from typing import Any
 from entrypoint.errors import UnsafeWeightsError, WeightsError
 from entrypoint.sources.zipdirectory import read_directory
 from entrypoint.weights.classic import opcodes
-from entrypoint.weights.classic.opcodes import Budget, walk
+from entrypoint.weights.classic.budget import Budget
+from entrypoint.weights.classic.opcodes import walk
 from entrypoint.weights.torchscript.code import operations
 
 _MOST_CODE, _MOST_NOTES, _MOST_PICKLE = 8 << 20, 1 << 20, 8 << 20  # bytes

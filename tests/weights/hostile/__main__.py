@@ -26,12 +26,12 @@ from entrypoint.sources.filetype import TORCH
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.find import find_weights
 from entrypoint.weights.registry import load_network
+from tests.weights.hostile import package, tensors
 from tests.weights.hostile.archives import files
 from tests.weights.hostile.assemble import as_legacy, as_zip
 from tests.weights.hostile.graphs import graphs
 from tests.weights.hostile.pickles import pickles
 from tests.weights.hostile.scripts import scripts
-from tests.weights.hostile.tensors import VALUES, tensors
 
 _MOST_SECONDS, _MOST_BYTES = 60, 4 << 30  # where a file is given up, to spare the machine
 
@@ -55,9 +55,10 @@ def corpus(canary: Path) -> Iterator[tuple[str, bytes]]:
     for what, opcodes in pickles(canary).items():
         yield f"{what} (zip)", as_zip(opcodes)
         yield f"{what} (legacy)", as_legacy(opcodes)
-    for what, opcodes in tensors().items():
-        yield f"{what} (zip)", as_zip(opcodes, {"0": VALUES})
-        yield f"{what} (legacy)", as_legacy(opcodes, [("0", 16, VALUES)])
+    for values, cases in ((tensors.VALUES, tensors.tensors()), (package.VALUES, package.package(canary))):
+        for what, opcodes in cases.items():
+            yield f"{what} (zip)", as_zip(opcodes, {"0": values})
+            yield f"{what} (legacy)", as_legacy(opcodes, [("0", 16, values)])
     yield from files().items()
     yield from graphs().items()
     yield from scripts(canary).items()

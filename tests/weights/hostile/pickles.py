@@ -13,28 +13,31 @@ REBUILT = "torch._tensor._rebuild_from_type_v2"
 
 def pickles(canary: Path) -> dict[str, bytes]:
     """Whole pickles by what they try; those that would run code would make `canary`."""
-    return {**_attacks(canary), **_nesting(), **_hashes(), **_amplified(), **_declared(), **_confused(), **_monotone()}
+    found = {what: whole(b"}" + text("model") + opcodes + b"s") for what, opcodes in attacks(canary, CONV).items()}
+    return {**found, **_nesting(), **_hashes(), **_amplified(), **_declared(), **_confused(), **_monotone()}
 
 
-def _attacks(canary: Path) -> dict[str, bytes]:
+def attacks(canary: Path, layer: str) -> dict[str, bytes]:
+    """The opcodes of values that would run code; where one needs a layer it is of the class `layer`."""
+    home, _, name = layer.rpartition(".")
     touch = text(f"touch {canary}")
     system = called("posix.system", touch)
     opened = text(f"open({str(canary)!r}, 'w')")
-    attacks = {
+    return {
         "calls system": system,
         "calls eval": called("__builtin__.eval", opened),
         "calls exec": called("builtins.exec", opened),
         "starts a process": called("subprocess.Popen", plain(["touch", str(canary)])),
         "has torch load it again": called("torch.serialization.load", text(str(canary)), b"N", b"N", b"\x89"),
         "gets an attribute": called("__builtin__.getattr", named("posix.system"), text("__call__")),
-        "in the state of a layer": node(CONV, b"}" + text("a") + system + b"s"),
-        "in the arguments of a layer": called(CONV, system),
+        "in the state of a layer": node(layer, b"}" + text("a") + system + b"s"),
+        "in the arguments of a layer": called(layer, system),
         "in the arguments of what is ignored": called("pathlib.PosixPath", system),
-        "as a layer's whole state": node(CONV, system),
+        "as a layer's whole state": node(layer, system),
         "as the class of an object": system + b")\x81",
         "by its name on the stack": text("posix") + text("system") + b"\x93(" + touch + b"tR",
         "by a remembered name": text("posix") + b"q\0" + text("system") + b"q\x0100h\0h\x01\x93(" + touch + b"tR",
-        "by a path of attributes": text("models.common") + text("Conv.__init__.__globals__") + b"\x93",
+        "by a path of attributes": text(home) + text(f"{name}.__init__.__globals__") + b"\x93",
         "by INST": b"(" + touch + b"iposix\nsystem\n",
         "by OBJ": b"(" + named("posix.system") + touch + b"o",
         "by keyword arguments": named("subprocess.Popen") + b")" + plain({"args": "true"}) + b"\x92",
@@ -46,7 +49,6 @@ def _attacks(canary: Path) -> dict[str, bytes]:
         "a name with a forged line": text("os\nyolo-bac: done\x1b[2J") + text("system") + b"\x93",
         "a name of surrogates": text("\ud800\udfff") + text("\udc80") + b"\x93",
     }
-    return {what: whole(b"}" + text("model") + opcodes + b"s") for what, opcodes in attacks.items()}
 
 
 def _nesting() -> dict[str, bytes]:
