@@ -40,7 +40,7 @@ class MegaDetectorJson(RunFilesFormat):
         file.write(b'{"info": ' + compact(_info(status)))
         file.write(b',\n"detection_categories": ' + compact(_categories(self.names)) + b',\n"images": [')
         images = JsonArray(file)
-        yield lambda record: images.add([_image(record)])
+        yield lambda record: images.add_text(_image(record))
         file.write(b"\n]}\n")
 
 
@@ -67,12 +67,18 @@ def _categories(names: Sequence[str]) -> dict[str, str]:
     return {str(class_id + 1): name if name.strip() else f"class {class_id}" for class_id, name in enumerate(names)}
 
 
-def _image(record: Record) -> dict[str, Any]:
+def _image(record: Record) -> Iterator[bytes]:
+    """The JSON of an input in pieces, for a video may have more detections than should be held in memory."""
     seen = Labelled.of(record)
     if seen is None:
-        return {"file": record.file, "failure": _failure(record.failure), "detections": None}
-    found = [as_megadetector(one, seen.width, seen.height) for one in seen.detections]
-    return {"file": record.file, "width": seen.width, "height": seen.height, "detections": found}
+        yield compact({"file": record.file, "failure": _failure(record.failure), "detections": None})
+        return
+    yield compact({"file": record.file, "width": seen.width, "height": seen.height})[:-1] + b', "detections": ['
+    between = b""
+    for one in seen.detections:
+        yield between + compact(as_megadetector(one, seen.width, seen.height))
+        between = b", "
+    yield b"]}"
 
 
 def _failure(failure: Failure | None) -> str:
