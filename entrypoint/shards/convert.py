@@ -49,7 +49,7 @@ def convert(run: Path, settings: Settings, truth: Path | None) -> int:
             for one in formats:
                 one.expect(files)
                 if isinstance(one, CocoResults) and truth:
-                    one.image_ids, one.category_ids = ids_of(truth, files)
+                    one.image_ids, one.category_ids = ids_of(truth)
             damaged += _write_each(formats, folder, meeting, part)
             records = (settled(entry.record, str, folder.tree) for entry, _ in meeting.entries())
             write_run(formats, folder, records, part.status)

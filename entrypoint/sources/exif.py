@@ -1,6 +1,7 @@
 """When and where a photograph was taken, read from its EXIF data."""
 
 import io
+import logging
 import math
 import struct
 import warnings
@@ -34,7 +35,7 @@ def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
         return None
     from PIL import Image  # for those alone who ask for EXIF
 
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damage is no news to whoever runs a job
+    _hush()
     try:
         with _exif_of(data) as found:
             taken = _moment(found.get_ifd(_EXIF).get(_DATE_TIME_ORIGINAL)) or _moment(found.get(_DATE_TIME))
@@ -46,6 +47,14 @@ def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
     if latitude is None or longitude is None:
         return Exif(taken)
     return Exif(taken, latitude, longitude)
+
+
+def _hush() -> None:
+    """Keep what Pillow says of damage from the log: the photograph itself is whole, or a failure."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    logger = logging.getLogger("PIL")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 @contextmanager

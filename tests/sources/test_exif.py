@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from entrypoint.exif import Exif
 from entrypoint.sources.exif import read_exif
+from tests.conftest import ROOT
 
 TAKEN = "2026:05:31 18:00:05"
 
@@ -130,6 +132,19 @@ def test_hostile_values_are_no_times(tag: int, value: object) -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
     assert read_exif(file.getvalue(), "all") == Exif()
+
+
+def test_damage_is_not_talked_about(tmp_path: Path) -> None:
+    data = photograph("TIFF")
+    entry = struct.pack("<HHIHH", 277, 3, 1, 3, 0)  # three samples a pixel
+    assert data.count(entry) == 1
+    (tmp_path / "x.tif").write_bytes(data.replace(entry, struct.pack("<HHIHH", 277, 3, 1, 240, 0)))
+    code = (
+        "import pathlib, sys; from entrypoint.sources.exif import read_exif; "
+        "read_exif(pathlib.Path(sys.argv[1]).read_bytes(), 'all')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.tif"], cwd=ROOT, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 @pytest.mark.parametrize("offset", [0, 8, 10, 0xFFFFFFFF], ids=["header", "itself", "middle", "far outside"])

@@ -1,7 +1,7 @@
 """coco_results.json: the detections alone, as COCO's evaluation servers and tools take them."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,8 @@ class CocoResults(RunFormat):
     """[{image_id, category_id, bbox, score}] with the ids of coco.json, or those that were given.
 
     `image_ids` and `category_ids` are the ids of a ground truth, by file and by class name; what it does not have is
-    left out. `bbox` is x, y, width and height in pixels.
+    left out. An image is the file of its whole name, or the one whose path ends in it. `bbox` is x, y, width and height
+    in pixels.
     """
 
     name = "coco-results"
@@ -35,7 +36,7 @@ class CocoResults(RunFormat):
         def take(record: Record) -> None:
             for shown, detections in images_of(record):
                 number = next(numbers)  # as coco.json counts
-                image = number if self.image_ids is None else self.image_ids.get(shown["file_name"])
+                image = number if self.image_ids is None else _id_of(str(shown["file_name"]), self.image_ids)
                 if image is not None:
                     results.add([line for found in detections if (line := self._line(image, found))])
 
@@ -51,11 +52,13 @@ class CocoResults(RunFormat):
         return {"image_id": image, "category_id": category, "bbox": box, "score": found.confidence}
 
 
-def ids_of(truth: Path, files: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """The ids that a ground truth in COCO's format gives images, by which of `files` they are, and classes by name.
+def _id_of(file: str, ids: Mapping[str, int]) -> int | None:
+    parts = file.split("/")
+    return next((ids[end] for start in range(len(parts)) if (end := "/".join(parts[start:])) in ids), None)
 
-    An image is the file of its whole name, or the one whose path ends in it. Raises SourceError.
-    """
+
+def ids_of(truth: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """The ids that a ground truth in COCO's format gives images, by file, and classes, by name. Raises SourceError."""
     try:
         plain = json.loads(truth.read_bytes())
         images = {str(image["file_name"]): int(image["id"]) for image in plain["images"]}
@@ -65,10 +68,4 @@ def ids_of(truth: Path, files: Sequence[str]) -> tuple[dict[str, int], dict[str,
             f"{printable(truth)} cannot be read ({type(error).__name__}: {error}); expected a ground truth as "
             "COCO has it"
         ) from error
-    ids: dict[str, int] = {}
-    for file in files:
-        parts = file.split("/")
-        known = next((end for start in range(len(parts)) if (end := "/".join(parts[start:])) in images), None)
-        if known is not None:
-            ids[file] = images[known]
-    return ids, categories
+    return images, categories

@@ -61,6 +61,30 @@ def assert_same(theirs: Found, tolerance: float) -> None:
             assert box == pytest.approx(expected, abs=tolerance)
 
 
+def by_coco_class(coco: Any) -> Found:
+    """The same, as a dataset reads it that has the interface of pycocotools."""
+    theirs: Found = {image["file_name"]: [] for image in coco.dataset["images"]}
+    files = {image["id"]: image["file_name"] for image in coco.dataset["images"]}
+    for annotation in coco.loadAnns(coco.getAnnIds()):
+        x, y, width, height = annotation["bbox"]
+        (category,) = coco.loadCats([annotation["category_id"]])
+        theirs[files[annotation["image_id"]]].append((category["name"], (x, y, x + width, y + height)))
+    return theirs
+
+
+def test_panlabel_reads_coco(tmp_path: Path) -> None:
+    assert_same(by_panlabel(write(CocoJson, tmp_path) / "coco.json", "coco"), 1e-3)
+
+
+def test_pycocotools_and_hotcoco_read_coco(tmp_path: Path, capsys: Any) -> None:
+    import hotcoco
+    from pycocotools.coco import COCO  # type: ignore[import-untyped]
+
+    path = str(write(CocoJson, tmp_path) / "coco.json")
+    assert_same(by_coco_class(COCO(path)), 1e-3)
+    assert_same(by_coco_class(hotcoco.COCO(path)), 1e-3)
+
+
 def test_panlabel_reads_voc(tmp_path: Path) -> None:
     assert_same(by_panlabel(write(Voc, tmp_path) / "voc", "voc"), 1e-9)
 
@@ -165,7 +189,7 @@ def test_flat_names_that_meet_are_refused(tmp_path: Path) -> None:
 
 
 def test_pycocotools_takes_the_results_with_the_ids_of_coco_json(tmp_path: Path, capsys: Any) -> None:
-    from pycocotools.coco import COCO  # type: ignore[import-untyped]
+    from pycocotools.coco import COCO
 
     truth = COCO(write(CocoJson, tmp_path / "truth") / "coco.json")
     results = truth.loadRes(str(write(CocoResults, tmp_path / "results") / "coco_results.json"))

@@ -14,6 +14,7 @@ import pytest
 
 from entrypoint.exif import Exif
 from entrypoint.results.formats.coco_json import CocoJson
+from entrypoint.results.formats.coco_results import CocoResults
 from entrypoint.results.formats.cvat import Cvat
 from entrypoint.results.formats.labelstudio import LabelStudio
 from entrypoint.results.formats.megadetector_json import MegaDetectorJson
@@ -59,9 +60,8 @@ def assert_same_boxes(theirs: dict[str, list[list[float]]], tolerance: float) ->
     ours = {file: [list(box) for _, box in found] for file, found in boxes().items()}
     assert sorted(theirs) == sorted(ours)
     for file, corners in ours.items():
-        assert np.allclose(np.array(theirs[file]).reshape(-1, 4), np.array(corners).reshape(-1, 4), atol=tolerance), (
-            file
-        )
+        found, expected = (np.array(sorted(some)).reshape(-1, 4) for some in (theirs[file], corners))
+        assert np.allclose(found, expected, atol=tolerance), file
 
 
 FAILED_VIDEO = Record.failed("failed.mp4", Failure("damaged", "it is no video"))
@@ -116,16 +116,58 @@ def test_datumaro_reads_cvat(tmp_path: Path, reader: Reader) -> None:
     assert_same_boxes({f"{item}.jpg": found for item, found in theirs.items()}, 0.06)
 
 
+def test_datumaro_reads_coco(tmp_path: Path, reader: Reader) -> None:
+    run = write(CocoJson, tmp_path)
+    (run / "annotations").mkdir()
+    (run / "coco.json").rename(run / "annotations" / "instances_default.json")
+    put_images(run / "images" / "default")
+    theirs = reader("datum", DATUMARO.format(format="coco"), run)
+    assert_same_boxes({f"{item}.jpg": found for item, found in theirs.items()}, 0.06)
+
+
+def test_faster_coco_eval_reads_coco_and_its_results(tmp_path: Path, reader: Reader) -> None:
+    run = write(CocoJson, tmp_path / "truth")
+    (write(CocoResults, tmp_path / "results") / "coco_results.json").rename(run / "coco_results.json")
+    code = """
+from faster_coco_eval import COCO
+truth = COCO(f"{path}/coco.json")
+def boxes(coco):
+    found = {image["file_name"]: [] for image in truth.imgs.values()}
+    for one in coco.loadAnns(coco.getAnnIds()):
+        x, y, w, h = one["bbox"]
+        found[truth.imgs[one["image_id"]]["file_name"]].append([x, y, x + w, y + h])
+    return found
+print(json.dumps([boxes(truth), boxes(truth.loadRes(f"{path}/coco_results.json"))]))
+"""
+    for theirs in reader("eval", code, run):
+        assert_same_boxes(theirs, 1e-3)
+
+
 SUPERVISION = """
 from pathlib import Path
 import supervision
 images = Path(path) / "images"
-dataset = supervision.DetectionDataset.from_coco(str(images), f"{path}/coco.json")
-print(json.dumps({str(Path(file).relative_to(images)): found.xyxy.tolist() for file, found in dataset.annotations.items()}))
-"""  # noqa: E501
+dataset = {dataset}
+files = dataset.annotations.items()
+print(json.dumps({{str(Path(file).relative_to(images)): found.xyxy.tolist() for file, found in files}}))
+"""
 
 
 def test_supervision_reads_coco(tmp_path: Path, reader: Reader) -> None:
     run = write(CocoJson, tmp_path)
     put_images(run / "images")
-    assert_same_boxes(reader("super", SUPERVISION, run), 0.01)
+    code = SUPERVISION.format(dataset='supervision.DetectionDataset.from_coco(str(images), f"{path}/coco.json")')
+    assert_same_boxes(reader("super", code, run), 0.01)
+
+
+def test_supervision_reads_voc(tmp_path: Path, reader: Reader) -> None:
+    voc = write(Voc, tmp_path) / "voc"
+    put_images(voc / "images", lambda file: file.replace("/", "__"))
+    dataset = 'supervision.DetectionDataset.from_pascal_voc(str(images), f"{path}/Annotations")'
+    theirs = reader("super", SUPERVISION.format(dataset=dataset), voc)
+    # It takes the left upper corner, and only that, to be counted from 1.
+    counted_from_0 = {
+        file.replace("__", "/"): [[x1 + 1, y1 + 1, x2, y2] for x1, y1, x2, y2 in found]
+        for file, found in theirs.items()
+    }
+    assert_same_boxes(counted_from_0, 0.01)

@@ -1,0 +1,68 @@
+"""Two minutes of video with sound, turned, and killed at twenty random moments: `python -m tests.run.kills FOLDER`."""
+
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import start
+from tests.run.test_videos import results
+from tests.videos import Recipe, make_video, shapes
+
+_FRAMES, _KILLS = 3000, 20
+
+
+def main(folder: Path) -> int:
+    """Kill runs until there were enough kills, let each end, and print how its results compare; gives the exit code."""
+    folder.mkdir(parents=True)
+    recipe = Recipe(audio="aac", turned=90, gop=50)
+    source = make_video(folder / "a.mp4", [shapes(number)[0] for number in range(_FRAMES)], recipe)
+    command: list[object] = ["--demo", "--source", source, "--save-frames", "--save-txt"]
+    began = time.monotonic()
+    _end(command, folder / "whole")
+    whole = time.monotonic() - began
+    expected, chance = results(folder / "whole" / "exp"), random.Random(0)
+    print(f"{_FRAMES} frames in {whole:.1f} s, {len(expected)} results", flush=True)
+    kills = differing = runs = 0
+    while kills < _KILLS:
+        runs += 1
+        project = folder / f"killed-{runs}"
+        while kills < _KILLS and _killed(command, project, chance.uniform(0.05, 0.6) * whole):
+            kills += 1
+            print(f"kill {kills}: {_segments(project)} segments done", flush=True)
+        _end(command, project)
+        found = results(project / "exp")
+        wrong = sorted(file for file in expected.keys() | found.keys() if expected.get(file) != found.get(file))
+        print(
+            f"run {runs}: {len(found)} results, {len(wrong)} differ{': ' * bool(wrong)}{', '.join(wrong[:5])}",
+            flush=True,
+        )
+        differing += len(wrong)
+    return int(differing > 0)
+
+
+def _killed(command: list[object], project: Path, seconds: float) -> bool:
+    """Run for so long; False where it has come to its end by then."""
+    job = start(*command, "--project", project)
+    time.sleep(seconds)
+    job.send_signal(signal.SIGKILL)
+    job.communicate()
+    return job.returncode == -signal.SIGKILL
+
+
+def _end(command: list[object], project: Path) -> None:
+    """Run to the end, unless an earlier attempt has come there."""
+    if not (project / "exp" / "predictions.json").exists():
+        job = start(*command, "--project", project)
+        _, stderr = job.communicate()
+        if job.returncode:
+            raise SystemExit(stderr)
+
+
+def _segments(project: Path) -> int:
+    return len(list(project.glob("exp/segments/**/*.jsonl")))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
