@@ -10,8 +10,7 @@ from entrypoint.weights.notes import names_of, size_of, stride_of
 from entrypoint.weights.onnxfile.extent import OPERATIONS
 from entrypoint.weights.onnxfile.load import load_onnx
 from entrypoint.weights.onnxfile.model import read_model
-from entrypoint.weights.torchscript.archive import read_script
-from entrypoint.weights.torchscript.load import load_torchscript
+from entrypoint.weights.torchscript.load import read_without_values
 
 _MOST_CLASSES = 1 << 16
 
@@ -47,12 +46,11 @@ def onnx_facts(path: Path) -> dict[str, Any]:
 def torchscript_facts(path: Path) -> dict[str, Any]:
     """The same of a TorchScript file; `globals` are the operations that its code calls."""
     try:
-        script = read_script(path)
-        found = _of_notes(script.notes) | {"globals": script.operations}
-        network = load_torchscript(path)
+        script, network = read_without_values(path)
     except WeightsError as error:
         return {"fault": str(error)}
-    return found | {"classes": network.names, "stride": network.stride, "imgsz": network.size}
+    found = {"globals": script.operations, "classes": network.names, "stride": network.stride, "imgsz": network.size}
+    return _of_notes(script.notes) | found
 
 
 def _of_notes(notes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """The members of a TorchScript file, read within bounds: code, notes, and what its pickles name."""
 
-import io
 import json
 import pickle
 import re
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from entrypoint.errors import UnsafeWeightsError, WeightsError
 from entrypoint.sources.zipdirectory import read_directory
@@ -29,30 +27,28 @@ _NAMES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A file whose code was found harmless. `notes`: what its export tool wrote. `data`: all of its bytes."""
+    """A file whose code was found harmless. `notes`: what its export tool wrote."""
 
-    data: bytes
     notes: dict[str, Any]
     operations: tuple[str, ...]
     on_cpu_only: bool
 
 
-def read_script(path: Path) -> Script:
+def read_script(data: BinaryIO) -> Script:
     """A TorchScript file, checked; PyTorch is not needed for that.
 
     Raises UnsafeWeightsError for code that is not allowed, WeightsError where it cannot be read.
     """
     try:
-        data = path.read_bytes()
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _checked(data, archive, read_directory(io.BytesIO(data)))
+        with zipfile.ZipFile(data) as archive:
+            return _checked(archive, read_directory(data), Budget(data.seek(0, 2)))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise WeightsError(f"cannot be read as a TorchScript file: {str(error)[:200]}") from error
     except OSError as error:
         raise WeightsError(f"cannot be read: {error.strerror}") from error
 
 
-def _checked(data: bytes, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Script:
+def _checked(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], budget: Budget) -> Script:
     names = [member.filename for member in members]
     root = next(name for name in names if name.endswith("/data.pkl"))[: -len("data.pkl")]
     inner = [name.removeprefix(root) for name in names]
@@ -61,7 +57,6 @@ def _checked(data: bytes, archive: zipfile.ZipFile, members: list[zipfile.ZipInf
         what = f"a member {odd[0][:100]!r}" if odd else "two members of one name"
         raise UnsafeWeightsError(f"has {what}, and no TorchScript file of a detector has one")
     by_name = dict(zip(inner, members, strict=True))
-    budget = Budget(len(data))
     for name, member in by_name.items():
         if name.endswith(".pkl"):
             _check_pickle(_read(archive, member, _MOST_PICKLE), name, budget)
@@ -75,7 +70,7 @@ def _checked(data: bytes, archive: zipfile.ZipFile, members: list[zipfile.ZipInf
             found |= operations(source.decode(), name)
     notes = by_name.get("extra/config.txt")
     said = json.loads(_read(archive, notes, _MOST_NOTES) or b"{}") if notes else {}
-    return Script(data, said if isinstance(said, dict) else {}, tuple(sorted(found)), on_cpu)
+    return Script(said if isinstance(said, dict) else {}, tuple(sorted(found)), on_cpu)
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:

@@ -1,6 +1,8 @@
 """A TorchScript file of an export tool, ready to run: its code was found harmless, and its notes tell what it gives."""
 
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,30 @@ from entrypoint.weights.torchscript.archive import Script, read_script
 def load_torchscript(path: Path) -> Exported:
     """The network in a TorchScript file of YOLOv5's export.py, or of the ultralytics package's.
 
-    PyTorch is not asked yet. Raises WeightsError, or one of its kinds, with the path in the message; and what says that
-    memory is out.
+    PyTorch is not asked yet: it gets the very bytes that were checked. Raises WeightsError, or one of its kinds, with
+    the path in the message; and what says that memory is out.
     """
+    with _named(path):
+        data = path.read_bytes()
+        return _network_of(read_script(io.BytesIO(data)), data)
+
+
+def read_without_values(path: Path) -> tuple[Script, Exported]:
+    """What a TorchScript file says, and its network, which is not to be run: its values are not read."""
+    with _named(path), path.open("rb") as file:
+        script = read_script(file)
+        return script, _network_of(script, b"")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have errors within the block name the file, and have odd values be WeightsErrors."""
     try:
-        return _network_of(read_script(path))
+        yield
     except WeightsError as error:
         raise type(error)(shown(f"{path.name}: {error}")) from error
+    except OSError as error:
+        raise WeightsError(shown(f"{path.name}: cannot be read: {error.strerror}")) from error
     except Exception as error:
         if memory.is_out_of_memory(error):
             raise
@@ -31,7 +50,7 @@ def load_torchscript(path: Path) -> Exported:
         raise WeightsError(shown(f"{path.name}: holds values that no export of a detector has ({what})")) from error
 
 
-def _network_of(script: Script) -> Exported:
+def _network_of(script: Script, data: bytes) -> Exported:
     notes = script.notes
     names = names_of(notes.get("names"))
     if not names:
@@ -55,7 +74,7 @@ def _network_of(script: Script) -> Exported:
         stride_of(notes) or LEAST_STRIDE,
         family_of(task is not None, size, layout is not final),
         size=size,
-        script=script.data,
+        script=data,
     )
 
 
