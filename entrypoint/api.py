@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from entrypoint.detect import loading
 from entrypoint.detect.devices import devices_for
 from entrypoint.detect.views import View
+from entrypoint.detectionsettings import Engine
 from entrypoint.errors import ResourceError
 from entrypoint.option import declared
-from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Engine, Settings
+from entrypoint.settings import BAKED_WEIGHTS, INPUTS, Settings
 from entrypoint.values import Detections, Failure
 from entrypoint.weights.find import find_weights
 
+_EXPECTED = "expected an array of (height, width, 3) in uint8, BGR, in a list"
 _Seen = NDArray[np.float32] | Failure
 
 
@@ -68,15 +70,11 @@ class Detector:
 
         An image is an array of (height, width, 3), uint8, in BGR as OpenCV reads it. Boxes are pixels of that image;
         `Detections.named(detector.names)` gives one value for each detection, rounded as the results of a job show it.
-        Raises ValueError for an array of another shape or type, ResourceError when one image alone does not fit into
+        Raises ValueError for what is no such array, ResourceError when one image alone does not fit into
         memory.
         """
         for number, image in enumerate(images):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-                raise ValueError(
-                    f"image {number} is an array of shape {image.shape} and type {image.dtype}; expected (height, "
-                    "width, 3) in uint8, BGR"
-                )
+            _require_image(image, number)
         frames = [self._detector.views(image) for image in images]
         views = [view for frame in frames for view in frame]
         seen = iter(self._looked_at(views))
@@ -111,3 +109,11 @@ def _candidates(seen: _Seen) -> NDArray[np.float32]:
     if isinstance(seen, Failure):
         raise ResourceError(f"an image {seen.detail}")
     return seen
+
+
+def _require_image(image: object, number: int) -> None:
+    if not isinstance(image, np.ndarray):
+        why = ", which cv2.imread gives for a file that it cannot read" if image is None else ""
+        raise ValueError(f"image {number} is of type {type(image).__name__}{why}; {_EXPECTED}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"image {number} is an array of shape {image.shape} and type {image.dtype}; {_EXPECTED}")

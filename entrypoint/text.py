@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from typing import Any
 
 
 def printable(path: object) -> str:
@@ -20,6 +21,13 @@ def shown(value: object) -> str:
     if text.isprintable():
         return text
     return "".join(map(_escaped, text))
+
+
+def difference(a: Any, b: Any) -> str:
+    """Two values that differ, for a person; of objects, the keys that do."""
+    if not isinstance(a, dict) or not isinstance(b, dict):
+        return f"{a}, {b}"
+    return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))
 
 
 def _escaped(character: str) -> str:

@@ -6,7 +6,6 @@ may be damaged or made by somebody else.
 """
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.checks import checked_number, checked_object, checked_text, checked_whole, shown
+from entrypoint.videofacts import VideoFacts
 
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
@@ -131,58 +131,6 @@ class Detection:
             (x1, y1, x2, y2),
             None if frame is None else checked_whole(frame, "frame", 0, 1 << 40),
             None if time is None else checked_number(time, "time"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class InputState:
-    """What tells that an input is still the one that was looked at: size in bytes, times in ns since 1970, inode."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> Self:
-        """Of a file that the system has described."""
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
-
-    def to_json(self) -> dict[str, int]:
-        """As the journal holds it."""
-        return {"size": self.size, "mtime_ns": self.mtime_ns, "inode": self.inode, "ctime_ns": self.ctime_ns}
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        """Raises ValueError."""
-        plain = checked_object(value, "input")
-        return cls(*(checked_whole(plain.get(field), field, -_ANY, _ANY) for field in cls.__slots__))
-
-
-@dataclass(frozen=True, slots=True)
-class VideoFacts:
-    """What is known of a video beside its frames' size.
-
-    `fps`: its frames a second, on the average; `frames`: how many it has, by its own account where not all could be
-    read; `frames_read`: how many were decoded; `duration` in seconds. None is what nothing tells.
-    """
-
-    fps: float | None
-    frames: int | None
-    frames_read: int
-    duration: float | None
-
-    @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Self | None:
-        """Those in the JSON of a record, each checked; None for that of a still. Raises ValueError."""
-        if "frames_read" not in plain:
-            return None
-        fps, frames, duration = plain.get("fps"), plain.get("frames"), plain.get("duration")
-        return cls(
-            None if fps is None else checked_number(fps, "fps"),
-            None if frames is None else checked_whole(frames, "frames", 0, _ANY),
-            checked_whole(plain["frames_read"], "frames_read", 0, _ANY),
-            None if duration is None else checked_number(duration, "duration"),
         )
 
 

@@ -99,8 +99,22 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     ids=lambda image: f"{image.shape} {image.dtype}",
 )
 def test_an_array_that_is_no_image_is_refused(image: NDArray[Any]) -> None:
-    with pytest.raises(ValueError, match=r"image 0 is an array of shape .*; expected \(height, width, 3\) in uint8"):
+    with pytest.raises(ValueError, match=r"image 0 is an array of shape .*; expected .*\(height, width, 3\) in uint8"):
         Detector(DEMO_WEIGHTS).detect([image])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([None], "NoneType, which cv2.imread gives"),
+        (["bus.jpg"], "is of type str"),
+        (np.zeros((8, 8, 3), np.uint8), "shape"),
+    ],
+    ids=["nothing", "path", "bare array"],
+)
+def test_what_is_no_array_is_refused(given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=f"image 0 .*{said}"):
+        Detector(DEMO_WEIGHTS).detect(given)
 
 
 def run_the_example(folder: Path) -> str:

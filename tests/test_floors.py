@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import ROOT
 
 PROGRAM = ROOT / "entrypoint"
+VALUES = ("checks", "errors", "log", "text", "shard", "inputstate", "videofacts", "values")
+OPTIONS = ("option", "parse", "detectionsettings", "resultsettings", "settings", "commandsettings")
 FLOORS = (
     ("__main__", "__init__"),
     ("cli", "api"),
@@ -18,7 +20,7 @@ FLOORS = (
     ("engines", "sources"),
     ("host",),
     ("models",),
-    ("checks", "errors", "log", "text", "values", "shard", "option", "parse", "settings"),
+    (*VALUES, *OPTIONS),
 )
 FLOOR = {room: len(FLOORS) - number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -72,10 +73,20 @@ class Recipe:
     gop: int = 12
 
 
+@contextmanager
+def _own_scheduling() -> Iterator[None]:
+    """SVT-AV1 gives its caller real-time scheduling, if that is root; a control group of CPU refuses such a process."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
+
+
 def make_video(path: Path, frames: Sequence[NDArray[np.uint8]], recipe: Recipe | None = None) -> Path:
     """Encode frames (HWC uint8 BGR, all of one size) at `path`, whose suffix chooses the container."""
     how = recipe or Recipe()
-    with av.open(str(path), "w", options=how.container) as container:
+    with _own_scheduling(), av.open(str(path), "w", options=how.container) as container:
         stream = container.add_stream(how.codec, rate=how.rate, options=how.options)
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames[0].shape[:2]

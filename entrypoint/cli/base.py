@@ -37,6 +37,14 @@ class MainCommand(click.Group):
         ctx.meta[HAS_SUBCOMMAND] = bool(rest)
         return super().parse_args(ctx, [*ours, *rest])
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            advice = "images are named with --source, which takes one path: put a pattern between quotes"
+            raise click.UsageError(f"No such command {args[0]!r}; {advice}.")
+        return super().resolve_command(ctx, args)
+
 
 class SubCommand(click.Command):
     """A sub-command. Options before its name count for it as well; those that it would ignore are refused."""

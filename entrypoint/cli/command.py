@@ -18,8 +18,9 @@ from entrypoint.cli.inspect import inspect_command
 from entrypoint.cli.merge import merge_command
 from entrypoint.cli.options import options_of
 from entrypoint.cli.run import run
+from entrypoint.commandsettings import CommandSettings
 from entrypoint.option import RUN, declared
-from entrypoint.settings import CommandSettings, Settings
+from entrypoint.settings import Settings
 
 _HELP = """Detect objects with YOLOv5 in a batch of images.
 

@@ -9,8 +9,9 @@ from entrypoint import parse
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of
 from entrypoint.errors import UsageError
-from entrypoint.log import LOG, LogFormat
+from entrypoint.log import LogFormat
 from entrypoint.option import CONVERT, Option
+from entrypoint.text import printable
 
 _FORMATS = ("safe-pt", "onnx")
 
@@ -24,7 +25,7 @@ def convert_command(options: Iterable[Option]) -> click.Command:
             ["output", "--output"],
             type=click.Path(path_type=Path),
             metavar="PATH",
-            help="The file to write.  [default: FILE with another suffix, in the current folder]",
+            help="The file to write.  [default: FILE's name, ending in .safe.pt or .onnx, in the current folder]",
         ),
         click.Option(
             ["size", "--size"],
@@ -40,7 +41,7 @@ def _convert(file: Path, to: str, output: Path | None, size: str | None, **_: Lo
     """Write a checkpoint in another format.
 
     safe-pt holds tensors and plain containers only, so that nothing in it can be run by whoever loads it. onnx is for
-    other programs. The written file is run against FILE before it is kept; what had its name is then replaced.
+    other programs. The written file is run against FILE before it is kept, and it replaces none that is there.
     """
     from entrypoint.weights.convert.convert import FORMATS, convert
     from entrypoint.weights.find import find_weights
@@ -55,5 +56,5 @@ def _convert(file: Path, to: str, output: Path | None, size: str | None, **_: Lo
     if target.exists() and file.exists() and target.samefile(file):
         raise UsageError(f"--output {target} is FILE itself; name another file")
     convert(find_weights(str(file), ()), to, target, sides)
-    LOG.info("wrote %s, which computes what %s does", target, file)
+    click.echo(f"Written: {printable(target)}. On a trial image it computes what {printable(file)} does.")
     return 0

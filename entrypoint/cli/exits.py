@@ -22,7 +22,7 @@ def exit_codes() -> Iterator[None]:
         LOG.error("%s", error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        LOG.error("%s `yolo-bac --help` lists the options.", error.format_message())
+        LOG.error("%s `yolo-bac --help` lists the options.", " ".join(error.format_message().split()))
         sys.exit(UsageError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_SIGNAL + _INTERRUPT)

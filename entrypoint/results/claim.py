@@ -13,13 +13,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from entrypoint.log import LOG
 from entrypoint.results.journal import JOURNAL, left_files
 from entrypoint.results.journallines import decoded
 from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, empty_scratch, read_begun
 from entrypoint.results.lock import OWNER, FolderLock, read_owner
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors
 from entrypoint.results.runstatus import STATUS, RunStatus
-from entrypoint.results.tree import Owner, Tree
+from entrypoint.results.tree import Owner, Tree, make_folders, owner_above
+from entrypoint.text import difference, printable
 
 _MOST_STATUS_BYTES = 64 << 20
 
@@ -40,7 +42,7 @@ def claim(
     cannot be written.
     """
     with output_errors(project):
-        owner = _owner_above(project)
+        owner = owner_above(project)
         make_folders(project, owner)
         for number in count(1):
             path = project / (name if number == 1 else f"{name}{number}")
@@ -91,23 +93,6 @@ def read_status(tree: Tree) -> RunStatus:
     return RunStatus.from_json(decoded(data))
 
 
-def make_folders(path: Path, owner: Owner | None) -> None:
-    """`mkdir -p`; what is made can be entered by all, whatever the umask, as what publishes results wants it."""
-    if path.is_dir():
-        return
-    if not path.parent.exists():
-        make_folders(path.parent, owner)
-    try:
-        path.mkdir()
-    except FileExistsError:  # by another process, meanwhile
-        if not path.is_dir():
-            raise
-        return
-    path.chmod(0o755)
-    if owner:
-        os.chown(path, *owner)
-
-
 def _try(
     path: Path, owner: Owner | None, identity: dict[str, Any], *, exist_ok: bool, resume: bool
 ) -> RunFolder | None:
@@ -133,6 +118,8 @@ def _open(
     continued = bool(found and resume and found.state != "finished" and found.identity == identity)
     fresh = found is None and _is_untouched(path)
     if not (fresh or continued or exist_ok):
+        if found and resume and found.state != "finished":
+            _say_why_not(path, found.identity, identity)
         return None
     if found:
         with suppress(OSError):  # a run that was killed while it cleared up
@@ -149,6 +136,17 @@ def _open(
         raise InTheWayError(path, SCRATCH)
     left = found.left if found and continued else ()
     return RunFolder(path, lock, owner, continued=continued, fresh=fresh, left=left)
+
+
+def _say_why_not(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Tell who expects an unfinished run to be continued what it was that this one has not in common with it."""
+    what = next((what for what in ours if theirs.get(what) != ours[what]), "identity")
+    LOG.info(
+        "%s is unfinished, but not continued, for it is of other %s (%s, there and here)",
+        printable(path),
+        what,
+        difference(theirs.get(what), ours.get(what)),
+    )
 
 
 def _ours(tree: Tree) -> RunStatus | None:
@@ -231,15 +229,6 @@ def _appear_whole(path: Path, tree: Tree, text: bytes) -> None:
         os.link(f"/proc/self/fd/{descriptor}", STATUS, dst_dir_fd=tree.descriptor)
     finally:
         os.close(descriptor)
-
-
-def _owner_above(project: Path) -> Owner | None:
-    """Who shall own the results: the owner of the folder they are put in. Only root can give files away."""
-    if os.geteuid() != 0:
-        return None
-    there = next(folder for folder in (project, *project.absolute().parents) if folder.exists())
-    found = there.stat()
-    return (found.st_uid, found.st_gid) if (found.st_uid, found.st_gid) != (0, 0) else None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from entrypoint.results.labels import Label, Text, place_labels, usual_place
 from entrypoint.results.lettering import drawable
 from entrypoint.results.palettes import Colour, colour
-from entrypoint.settings import Palette
+from entrypoint.resultsettings import Palette
 from entrypoint.values import Detections
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

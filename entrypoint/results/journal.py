@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from entrypoint.checks import checked_object
+from entrypoint.inputstate import InputState
 from entrypoint.results.framerecords import Opener, StoredDetections
 from entrypoint.results.journallines import decoded, gone, lines, name_in
 from entrypoint.results.paths import parts_of
 from entrypoint.results.segments import Segment, line_start
-from entrypoint.values import InputState, Record, compact
+from entrypoint.values import Record, compact
 
 JOURNAL = "records.jsonl"
 _LINES_A_SYNC = 100

@@ -3,7 +3,7 @@
 import colorsys
 from functools import cache
 
-from entrypoint.settings import Palette
+from entrypoint.resultsettings import Palette
 
 Colour = tuple[int, int, int]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.formats import places, wanted, write_run
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, MediumFormat
@@ -16,7 +17,7 @@ from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
-from entrypoint.values import InputState, Record, ResultError, compact
+from entrypoint.values import Record, ResultError, compact
 
 if TYPE_CHECKING:
     from entrypoint.results.videoresults import VideoResults

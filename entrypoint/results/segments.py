@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from entrypoint.checks import checked_object, checked_whole
+from entrypoint.inputstate import InputState
 from entrypoint.results.paths import parts_of, result_path
 from entrypoint.sources.look import Look
 from entrypoint.sources.position import Position
-from entrypoint.values import InputState, compact
+from entrypoint.values import compact
 
 FRAMES_A_SEGMENT = 512
 """Frames that are looked at and written together."""

@@ -164,3 +164,29 @@ class Tree:
         with self._lock:
             for known in [known for known in self._folders if known == folder or folder.startswith(f"{known}/")]:
                 del self._folders[known]
+
+
+def make_folders(path: Path, owner: Owner | None) -> None:
+    """`mkdir -p`; what is made can be entered by all, whatever the umask, as what publishes results wants it."""
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        make_folders(path.parent, owner)
+    try:
+        path.mkdir()
+    except FileExistsError:  # by another process, meanwhile
+        if not path.is_dir():
+            raise
+        return
+    path.chmod(0o755)
+    if owner:
+        os.chown(path, *owner)
+
+
+def owner_above(project: Path) -> Owner | None:
+    """Who shall own the results: the owner of the folder they are put in. Only root can give files away."""
+    if os.geteuid() != 0:
+        return None
+    there = next(folder for folder in (project, *project.absolute().parents) if folder.exists())
+    found = there.stat()
+    return (found.st_uid, found.st_gid) if (found.st_uid, found.st_gid) != (0, 0) else None

@@ -26,7 +26,8 @@ from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
-from entrypoint.values import Detections, Failure, Record, VideoFacts
+from entrypoint.values import Detections, Failure, Record
+from entrypoint.videofacts import VideoFacts
 
 _OF_SEGMENTS = (detections_path, pictures_path, tiles_path)
 _COPY_BYTES = 1 << 18

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, is_out_of_memory
+from entrypoint.inputstate import InputState
 from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.results import Results
 from entrypoint.sources.medium import Frame, Medium, close
-from entrypoint.values import OUT_OF_MEMORY, Detection, Detections, Failure, InputState, Record, ResultError
+from entrypoint.values import OUT_OF_MEMORY, Detection, Detections, Failure, Record, ResultError
 
 Ended = Callable[["Inspection", Record | None], None]
 _NO_FRAME = Failure("empty", "without a single frame")

@@ -1,5 +1,7 @@
 """The source that a run takes its media from."""
 
+import glob
+
 from entrypoint.errors import SourceError
 from entrypoint.results.formats import clash
 from entrypoint.results.recognise import holds_results
@@ -16,7 +18,8 @@ def find_media(settings: Settings) -> tuple[str, Listing]:
     if settings.source:
         listing = scan(settings.source, is_results, clash, options)
         if not listing:
-            raise SourceError(f"source {settings.source!r} holds no images{ignored(listing)}; expected at least one")
+            what = "matches no images" if glob.has_magic(settings.source) else "holds no images"
+            raise SourceError(f"source {settings.source!r} {what}{ignored(listing)}; expected at least one")
         return settings.source, listing
     if DATASETS.exists():
         return str(DATASETS), scan(str(DATASETS), is_results, clash, options)

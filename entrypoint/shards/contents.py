@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from entrypoint.inputstate import InputState
 from entrypoint.results.imagenames import WRITTEN_IN_COLOUR, suffix_of
 from entrypoint.results.journal import Entry
 from entrypoint.sources.suffixes import suffix
-from entrypoint.values import InputState, compact
+from entrypoint.values import compact
 
 DATABASE = "previous.sqlite"
 _TABLES = """

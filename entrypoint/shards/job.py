@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from entrypoint.errors import SourceError
 from entrypoint.shards.parts import Part
-from entrypoint.text import printable
+from entrypoint.text import difference, printable
 
 _SHOWN = 10
 CONTENT = "what they have looked at"
@@ -146,13 +146,6 @@ def _require_equal(parts: Sequence[Part], names: Sequence[str]) -> None:
             one, other = first.decisive[what], part.decisive[what]
             if one != other:
                 raise SourceError(contradiction(first, part, what, difference(one, other)))
-
-
-def difference(a: Any, b: Any) -> str:
-    """Two values that differ, for a person; of objects, the keys that do."""
-    if not isinstance(a, dict) or not isinstance(b, dict):
-        return f"{a}, {b}"
-    return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in sorted({*a, *b}) if a.get(key) != b.get(key))
 
 
 def _list(indices: Sequence[object]) -> str:

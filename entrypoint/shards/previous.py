@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.errors import OutputError, SourceError
+from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL, Entry
@@ -17,12 +18,11 @@ from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.settling import settled
 from entrypoint.shards.contents import DATABASE, Contents
-from entrypoint.shards.job import difference
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
 from entrypoint.sources.medium import Medium
-from entrypoint.text import printable
-from entrypoint.values import InputState, Record, ResultError
+from entrypoint.text import difference, printable
+from entrypoint.values import Record, ResultError
 
 _AT_ONCE = 256  # inputs that are read, side by side, before those behind them are thought of
 

@@ -10,8 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.inputstate import InputState
 from entrypoint.sources.extent import Extent
-from entrypoint.values import Failure, InputState
+from entrypoint.values import Failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ def scan(
             search.single(source)
         elif "://" in source or source.isdigit():
             raise SourceError(
-                f"source {source!r}: streams and cameras are not read; expected a file, a folder or a glob"
+                f"source {source!r}: streams and cameras are not read, and nothing is downloaded; expected a file, a "
+                "folder or a glob"
             )
         elif glob.has_magic(source):
             search.glob(source)

@@ -15,7 +15,8 @@ from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
-from entrypoint.values import OUT_OF_MEMORY, Failure, VideoFacts
+from entrypoint.values import OUT_OF_MEMORY, Failure
+from entrypoint.videofacts import VideoFacts
 
 # From how far before a place it is looked for, in seconds: some formats seek to a later one. Then from the start.
 _SEEKS = (0.0, 10.0)

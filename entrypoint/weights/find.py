@@ -90,7 +90,8 @@ def _groups(wanted: str | None, places: Sequence[Path]) -> list[tuple[str, list[
     named = [path for place in places for path in _files(place) if f"/{path}".endswith(f"/{wanted}")]
     looked = " or ".join(str(place) for place in places)
     if not named:
-        raise WeightsError(f"--weights {wanted}: no such file, nor one of that name under {looked}")
+        below = f", nor one of that name under {looked}" if places else ""
+        raise WeightsError(f"weights {wanted!r}: there is no such file{below}")
     return [(f"the name {wanted} in {looked}", named)]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from entrypoint.cli.run import quiet_libraries
-from entrypoint.settings import ENGINES, Engine, Settings
+from entrypoint.detectionsettings import ENGINES, Engine
+from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 
 MEASUREMENTS = ("stages", "whole", "scaling", "lock", "start", "growth", "peer")

@@ -13,10 +13,11 @@ import click
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.devices import devices_for
 from entrypoint.detect.loading import load
+from entrypoint.detectionsettings import Engine
 from entrypoint.engines.base import Pixels
 from entrypoint.host import limits
 from entrypoint.results.runstatus import versions
-from entrypoint.settings import Engine, Settings
+from entrypoint.settings import Settings
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
 from scripts.benchmark import lock, stages

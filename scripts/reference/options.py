@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 
 from entrypoint.cli.detectpy import FOREIGN
+from entrypoint.commandsettings import CommandSettings
 from entrypoint.option import COMPARE, CONVERT, CONVERT_RESULTS, EVALUATE, INSPECT, MERGE, RUN, Option, declared
-from entrypoint.settings import CommandSettings, Settings
+from entrypoint.settings import Settings
 
 _HEAD = """# Options
 
-Every option of `yolo-bac`, from the declarations in [entrypoint/settings.py](../entrypoint/settings.py); `scripts/docs`
+Every option of `yolo-bac`, from the declarations below [entrypoint/](../entrypoint/settings.py); `scripts/docs`
 writes this page.
 
 - **Names, defaults and meaning** are detect.py's where detect.py has the option. As there, an option can be shortened
-  as long as it stays clear which one is meant (`--conf 0.4`); one of detect.py's goes before one of this program's own.
+  as long as it stays clear which one is meant (`--conf 0.4`); where two options could be meant, detect.py's is.
 - **A list** follows its option word by word (`--classes 0 2`) or with commas (`--classes 0,2`, `--classes person,bus`).
 - **The environment variable** of an option means what the same text after the option would mean, even when it is empty.
   A switch takes `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`. What is on the command line goes first.

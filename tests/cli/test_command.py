@@ -12,7 +12,7 @@ import pytest
 
 from entrypoint import __version__
 from entrypoint.errors import WeightsError
-from entrypoint.run import job, source
+from entrypoint.run import plan, source
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS, bundled_images
 from entrypoint.weights.find import find_weights
 from tests.classic import save_classic, tiny_model, tiny_names
@@ -43,11 +43,12 @@ def demo(*arguments: object) -> list[object]:
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ({"--weights": "nowhere.pt"}, 3, "no such file"),
+        ({"--weights": "nowhere.pt"}, 3, "'nowhere.pt': there is no such file, nor one of that name under /inputs"),
         ({"--weights": "README.md"}, 3, "plain text; expected a YOLOv5 checkpoint"),
         ({"--source": "nowhere"}, 4, "'nowhere' does not exist; expected"),
         ({"--source": "rtsp://camera/1"}, 4, "streams and cameras are not read"),
         ({"--source": "scripts"}, 4, "holds no images (ignored:"),
+        ({"--source": "docs/*.nothing"}, 4, "'docs/*.nothing' matches no images; expected at least one"),
         ({"--project": "README.md/out"}, 6, "cannot write README.md/out: Not a directory"),
         ({"--project": "/proc/out"}, 6, "expected a writable output folder"),
         ({"--device": "7"}, 7, "--device 7: found"),
@@ -69,7 +70,7 @@ def test_errors_lead_with_the_diagnosis(
 
 
 def test_a_defect_is_exit_code_1(yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "find_weights", lambda *_: 1 / 0)
+    monkeypatch.setattr(plan, "find_weights", lambda *_: 1 / 0)
     ended = yolo_bac(*demo("--project", tmp_path))
     assert ended.code == 1
     assert (
@@ -118,7 +119,7 @@ def test_media_under_inputs_beside_the_weights(yolo_bac: Run, tmp_path: Path, mo
     inputs.mkdir()
     (inputs / "1b9d6bcd").write_bytes(DEMO_WEIGHTS.read_bytes())
     (inputs / "scene without suffix").write_bytes((DEMO_SCENES / "scene-1.png").read_bytes())
-    for module in (job, source):
+    for module in (plan, source):
         monkeypatch.setattr(module, "INPUTS", inputs)
     monkeypatch.setattr(source, "DATASETS", tmp_path / "absent")
     ended = yolo_bac("--imgsz", 320, "--project", tmp_path)
@@ -222,7 +223,7 @@ def test_odd_environments(
     yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, code: int
 ) -> None:
     monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(job, "INPUTS", DEMO_WEIGHTS)
+    monkeypatch.setattr(plan, "INPUTS", DEMO_WEIGHTS)
     assert (
         yolo_bac(
             "--source", DEMO_SCENES, "--imgsz" if "IMGSZ" not in variable else "--name", 320, "--project", tmp_path
@@ -237,7 +238,9 @@ def test_odd_environments(
         (["--wieghts", "x"], "No such option '--wieghts'"),
         (["--conf-thres", "2"], "'--conf-thres': '2' is not a number from 0 to 1"),
         (["merge"], "Missing argument 'DIR...'"),
-        (["photo.jpg"], "No such command 'photo.jpg'"),
+        (["photo.jpg"], "No such command 'photo.jpg'; images are named with --source"),
+        (["--source", "a.jpg", "b.jpg"], "No such command 'b.jpg'; images are named with --source"),
+        (["convert", "best.pt"], "Missing option '--to'. Choose from: safe-pt, onnx"),
     ],
 )
 def test_wrong_usage_is_said_in_the_first_line(yolo_bac: Run, arguments: list[str], words: str) -> None:

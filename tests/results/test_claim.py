@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from entrypoint.errors import OutputError
+from entrypoint.inputstate import InputState
 from entrypoint.results.claim import abandon, claim, start_over
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.status import Counts, Status
 from entrypoint.settings import Settings
-from entrypoint.values import InputState, Record
+from entrypoint.values import Record
 from tests.conftest import ROOT
 from tests.schemas import assert_valid
 
@@ -100,6 +101,15 @@ def test_a_folder_with_things_of_the_users_is_not_taken(tmp_path: Path) -> None:
     folder = claim(tmp_path, "exp", IDENTITY)
     assert folder.path.name == "exp2"
     folder.close()
+
+
+def test_why_an_unfinished_run_is_not_continued_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    claim(tmp_path, "exp", {"settings": {"conf_thres": 0.25, "imgsz": None}}).close()
+    other = claim(tmp_path, "exp", {"settings": {"conf_thres": 0.5, "imgsz": None}})
+    assert other.path.name == "exp2"
+    assert "exp is unfinished, but not continued, for it is of other settings (conf_thres 0.25 and 0.5" in caplog.text
+    other.close()
 
 
 YOLO_LAYOUT = {

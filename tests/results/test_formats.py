@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from entrypoint.inputstate import InputState
 from entrypoint.results import formats
 from entrypoint.results.claim import claim
 from entrypoint.results.encode import encode_image
@@ -20,7 +21,8 @@ from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.suffixes import IMAGE_SUFFIXES
-from entrypoint.values import InputState, Record, VideoFacts
+from entrypoint.values import Record
+from entrypoint.videofacts import VideoFacts
 from tests.conftest import ROOT, Ended
 
 Run = Callable[..., Ended]

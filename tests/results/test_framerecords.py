@@ -11,7 +11,8 @@ from entrypoint.errors import OutputError
 from entrypoint.results.framerecords import FrameRecord, StoredDetections, frames_of
 from entrypoint.results.journal import Entry
 from entrypoint.results.journallines import decoded
-from entrypoint.values import Detection, Failure, Record, VideoFacts
+from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 from tests.schemas import assert_valid
 
 FACTS = VideoFacts(25.0, 3, 3, 0.12)

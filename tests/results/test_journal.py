@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entrypoint.inputstate import InputState
 from entrypoint.results.journal import Entry, Journal, left_files
 from entrypoint.results.journallines import decoded, lines, name_in
-from entrypoint.values import Detection, Failure, InputState, Record, compact
+from entrypoint.values import Detection, Failure, Record, compact
 from tests.schemas import assert_valid
 
 STATE = InputState(10, -5, 1 << 63, 7)

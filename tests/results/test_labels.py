@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from entrypoint.results.draw import DrawOptions, annotate
 from entrypoint.results.labels import Label, Text, place_labels
 from entrypoint.results.palettes import colour
-from entrypoint.settings import PALETTES, Palette
+from entrypoint.resultsettings import PALETTES, Palette
 from entrypoint.values import Detections
 
 NAMES = ("person", "a rather long name", "狗", "สุนัข")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from entrypoint.errors import OutputError
+from entrypoint.inputstate import InputState
 from entrypoint.results.claim import claim
 from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.ledger import ClosedError
@@ -19,7 +20,7 @@ from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
-from entrypoint.values import Detections, Failure, InputState, Record, ResultError
+from entrypoint.values import Detections, Failure, Record, ResultError
 
 STATE = InputState(1, 2, 3, 4)
 ALL = Settings(save_txt=True, save_crop=True, save_csv=True)

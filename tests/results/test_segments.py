@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from entrypoint.inputstate import InputState
 from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
 from entrypoint.results.segments import FRAMES_A_SEGMENT, Segment
@@ -16,7 +17,8 @@ from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
-from entrypoint.values import Detections, InputState, VideoFacts
+from entrypoint.values import Detections
+from entrypoint.videofacts import VideoFacts
 from tests.schemas import assert_valid
 
 LOOK = Look(Fraction(1, 25), 25.0, Fraction(4, 3), (1, 2, 3), 0.5)

@@ -12,13 +12,14 @@ import pytest
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.letterbox import Letterbox
 from entrypoint.detect.views import View
+from entrypoint.inputstate import InputState
 from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.sources.medium import Frame, Medium
-from entrypoint.values import Detections, Failure, InputState, Record, ResultError
+from entrypoint.values import Detections, Failure, Record, ResultError
 
 SIDE = 8
 

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from entrypoint.inputstate import InputState
 from entrypoint.sources import kinds
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.medium import FileMedium, Frame, ReadOptions, first_image
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.scan import scan
-from entrypoint.values import Failure, InputState
+from entrypoint.values import Failure
 from tests.conftest import Ended, records
 
 Run = Callable[..., Ended]

@@ -19,7 +19,8 @@ from entrypoint.sources.extent import Extent
 from entrypoint.sources.filetype import identify
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.video import VideoReading
-from entrypoint.values import Failure, VideoFacts
+from entrypoint.values import Failure
+from entrypoint.videofacts import VideoFacts
 from tests.conftest import ROOT
 from tests.videos import Recipe, make_video, number_of, numbered
 

@@ -73,7 +73,6 @@ def test_a_safe_checkpoint_finds_what_the_original_finds(tmp_path: Path, yolo_ba
 
 def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "safe.pt"
-    target.write_text("what was there")
 
     def spoiled(model: Any, notes: dict[str, Any]) -> dict[str, Any]:
         content: dict[str, Any] = plain_content(model, notes)
@@ -87,8 +86,36 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path, monkeyp
     monkeypatch.setattr(module, "plain_content", spoiled)
     with pytest.raises(WeightsError, match="is not kept"):
         module.convert(find_weights(str(DEMO_WEIGHTS), ()), "safe-pt", target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_never_replaced(tmp_path: Path, yolo_bac: Callable[..., Ended]) -> None:
+    target = tmp_path / "mine.onnx"
+    target.write_text("what was there")
+    told = yolo_bac("convert", DEMO_WEIGHTS, "--to", "onnx", "--output", target)
+    assert told.code == 6
+    assert "mine.onnx is there already; remove it, or name another file" in told.stderr.partition("\n")[0]
     assert target.read_text() == "what was there"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_onnx_file_for_any_size_finds_what_the_original_finds(
+    tmp_path: Path, yolo_bac: Callable[..., Ended]
+) -> None:
+    """Of scenes that are no squares: both are padded to the same rectangle."""
+    target = tmp_path / "shapes.onnx"
+    told = yolo_bac("convert", DEMO_WEIGHTS, "--to", "onnx", "--output", target)
+    assert f"Written: {target}" in told.stdout
+    for name, path in (("original", DEMO_WEIGHTS), ("onnx", target)):
+        job = ("--weights", path, "--source", DEMO_SCENES, "--imgsz", 320, "--project", tmp_path, "--name", name)
+        assert yolo_bac(*job).code == 0
+    before, after = records(tmp_path / "original"), records(tmp_path / "onnx")
+    assert any(record["width"] != record["height"] for record in before.values())
+    for file, record in before.items():
+        assert [one["class"] for one in record["detections"]] == [one["class"] for one in after[file]["detections"]]
+        for one, other in zip(record["detections"], after[file]["detections"], strict=True):
+            assert one["box"] == pytest.approx(other["box"], abs=0.01)
+            assert one["confidence"] == pytest.approx(other["confidence"], abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
+from entrypoint.inputstate import InputState
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.member import Archive, ArchiveError
 from entrypoint.sources.decode import decode_image
@@ -17,7 +18,7 @@ from entrypoint.sources.extent import Extent
 from entrypoint.sources.medium import Frame, Medium, ReadOptions
 from entrypoint.sources.moving import VideoMedium
 from entrypoint.sources.origin import Origin
-from entrypoint.values import Failure, InputState
+from entrypoint.values import Failure
 
 _MOST_STILL = 1 << 30  # bytes, as of an image that is a file
 _MOST_SPOOLED = 1 << 34  # bytes of a video that has to be unpacked

@@ -35,21 +35,24 @@ _MOST_PIXELS, _MOST_CONFIDENCE = 0.01, 1e-4
 
 
 def convert(weights: Weights, to: str, target: Path, size: tuple[int, int] | None = None) -> None:
-    """Write `weights` as `to`, one of FORMATS, to `target`, which is replaced in one step or left as it was.
+    """Write `weights` as `to`, one of FORMATS, to `target`, which is there whole or not at all.
 
     `size`: the only (height, width) that an ONNX file is to take; None for any. Raises WeightsError where the weights
-    have no such form, or the written file computes something else; OutputError where it cannot be written.
+    have no such form, or the written file computes something else; OutputError where it cannot be written,
+    or is there already.
     """
+    if os.path.lexists(target):
+        raise OutputError(f"{printable(target)} is there already; remove it, or name another file with --output")
     if weights.kind not in (TORCH, TORCH_LEGACY):
         raise NotADetectorError(f"{printable(weights.path)}: only PyTorch checkpoints are converted")
     network = load_network(weights.path, weights.kind)
     if to == "onnx":
-        _replace(target, partial(_write_onnx, network, size))
+        _write(target, partial(_write_onnx, network, size))
     else:
-        _replace(target, partial(_write_plain, weights.path, network))
+        _write(target, partial(_write_plain, weights.path, network))
 
 
-def _replace(target: Path, writer: Callable[[Path], None]) -> None:
+def _write(target: Path, writer: Callable[[Path], None]) -> None:
     """Have a file written beside the target, and renamed when all went well."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)

@@ -68,7 +68,7 @@ def network_of(model: OnnxModel) -> Exported:
         family,
         size=size,
         batch=batch,
-        square=not ultralytics,
+        square=not ultralytics and not said.get("producer", "").startswith("yolo-bac "),
         check=extent.output_shapes if not size else None,
     )
 

@@ -1,0 +1,34 @@
+"""What is remembered of an input file, so that a later attempt knows whether it is still the same."""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from entrypoint.checks import checked_object, checked_whole
+
+_ANY = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """What tells that an input is still the one that was looked at: size in bytes, times in ns since 1970, inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """Of a file that the system has described."""
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+
+    def to_json(self) -> dict[str, int]:
+        """As the journal holds it."""
+        return {"size": self.size, "mtime_ns": self.mtime_ns, "inode": self.inode, "ctime_ns": self.ctime_ns}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Raises ValueError."""
+        plain = checked_object(value, "input")
+        return cls(*(checked_whole(plain.get(field), field, -_ANY, _ANY) for field in cls.__slots__))
