@@ -133,10 +133,11 @@ def _candidates(boxes: Rectangles, sizes: NDArray[np.int32], image_width: int) -
 
 def _overlaps(first: Rectangles, second: Rectangles) -> Rectangles:
     """The area that each of `first` (n, 4) has in common with each of `second` (m, 4), as (n, m)."""
-    left, top, right, bottom = (first[:, None, side] for side in range(4))
-    across = np.minimum(right, second[:, 2]) - np.maximum(left, second[:, 0])
-    down = np.minimum(bottom, second[:, 3]) - np.maximum(top, second[:, 1])
-    return np.asarray(np.maximum(across, 0) * np.maximum(down, 0), np.int32)
+    one, other = first.T[:, :, None], np.ascontiguousarray(second.T)[:, None]
+    sides = np.minimum(one[2:], other[2:])
+    sides -= np.maximum(one[:2], other[:2])
+    across, down = np.maximum(sides, 0, out=sides)
+    return np.asarray(np.multiply(across, down, out=across), np.int32)
 
 
 def _areas(boxes: Rectangles) -> Rectangles:
