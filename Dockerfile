@@ -19,15 +19,25 @@ RUN python3 -m venv --without-pip /opt/yolo-bac/venv
 ARG VARIANT=cuda12.8
 COPY requirements.txt image/requirements-*.txt image/install image/licences.py image/trim image/layers.py /build/
 # In one step, within which files move to their layers without being copied. Bytecode is checked by source hash once and
-# for all: importing is 3 s instead of 8, and no uid needs to write. The same lock gives the same bytes.
+# for all: importing is 3 s instead of 8, and no uid needs to write. One process compiles all, and its hashes are the same
+# each time, or equal sources would give byte code that differs in how it refers to itself.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/run/secrets/ca_bundle \
     sh /build/install "${VARIANT}" /opt/yolo-bac/venv \
  && /opt/yolo-bac/venv/bin/python /build/licences.py /opt/yolo-bac/licences \
  && sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages \
- && PYTHONHASHSEED=0 /opt/yolo-bac/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+ && PYTHONHASHSEED=0 /opt/yolo-bac/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash \
       /opt/yolo-bac/venv/lib \
  && python3 /build/layers.py /layers /opt/yolo-bac/venv /opt/yolo-bac/licences
+
+# What the base image lacks, as files of its own with the times of 1970: the same packages give the same layer.
+FROM ${BASE_IMAGE} AS system
+ENV DEBIAN_FRONTEND=noninteractive
+COPY image/changed /build/
+RUN touch /begun \
+ && apt-get update \
+ && apt-get install -y --no-install-recommends libgomp1 python3 tini \
+ && sh /build/changed /begun /system
 
 FROM ${BASE_IMAGE} AS weights
 ARG BAKE_WEIGHTS=https://github.com/ultralytics/yolov5/releases/download/v6.2/yolov5s.pt
@@ -41,18 +51,14 @@ RUN mkdir -p /opt/yolo-bac/weights \
       && sha256sum --check /tmp/expected; \
     fi
 
-# What changes seldom comes first, for a node pulls anew all that lies above a change. Debian's packages come after the
-# locked ones, whose layers are the same in every build.
+# What changes seldom comes first, for a node pulls anew all that lies above a change.
 FROM ${BASE_IMAGE}
-ENV DEBIAN_FRONTEND=noninteractive
 COPY --from=build /layers/cuda-1/ /
 COPY --from=build /layers/cuda-2/ /
 COPY --from=build /layers/cuda-3/ /
 COPY --from=build /layers/torch/ /
+COPY --from=system /system/ /
 COPY --from=build /layers/packages/ /
-RUN apt-get update \
- && apt-get install -y --no-install-recommends libgomp1 python3 tini \
- && rm -rf /var/lib/apt/lists/*
 COPY --from=weights /opt/yolo-bac/weights /opt/yolo-bac/weights
 
 # TORCHINDUCTOR_CACHE_DIR: torch asks for the user's name to place it, and an arbitrary uid has none.
