@@ -12,11 +12,9 @@ from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageErro
 from entrypoint.log import LOG
 from entrypoint.results.claim import claim
 from entrypoint.results.formats import all_formats, check_names, write_run
-from entrypoint.results.formats.base import Format, FrameFormat, MediumFormat
+from entrypoint.results.formats.base import Format, MediumFormat
 from entrypoint.results.formats.coco_results import CocoResults, ids_of
 from entrypoint.results.formats.frames import Frames
-from entrypoint.results.formats.report import Report
-from entrypoint.results.formats.videos import Videos
 from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.runfolder import RunFolder, output_errors, write_all
@@ -39,6 +37,8 @@ def convert(run: Path, settings: Settings, truth: Path | None) -> int:
     """
     kinds = _convertible(settings)
     part = _run_in(run)
+    if part.status.state != "finished":
+        LOG.warning("the run in %s is %s: what it has not looked at is left out", printable(run), part.status.state)
     formats = [kind(settings, tuple((part.status.weights or {})["classes"])) for kind in kinds]
     identity = part.status.identity
     with closing(claim(settings.project, settings.name, identity, resume=False)) as folder:
@@ -66,8 +66,10 @@ def _convertible(settings: Settings) -> list[type[Format]]:
         raise UsageError("convert-results: no format is named; expected --format and the names of some")
     kinds = [kind for kind in all_formats() if kind.name in settings.format]
     for kind in kinds:
-        if issubclass(kind, FrameFormat | Videos | Report):
-            raise UsageError(f"--format {kind.name} is made from the images themselves: only a run can write it")
+        if kind.needs_images:
+            others = ", ".join(one.name for one in all_formats() if not one.needs_images)
+            why = "is written while images are looked at: only a run can do that"
+            raise UsageError(f"--format {kind.name} {why}; expected some of {others}")
     return kinds
 
 

@@ -69,8 +69,16 @@ def test_coco_results_have_the_ids_of_the_ground_truth(yolo_bac: Run, source: Pa
     ("arguments", "code", "said"),
     [
         ((), 2, "no format is named"),
-        (("--format", "yolo,images"), 2, "made from the images themselves"),
-        (("--format", "videos"), 2, "made from the images themselves"),
+        (
+            ("--format", "yolo,images"),
+            2,
+            "is written while images are looked at: only a run can do that; expected some of coco, ",
+        ),
+        (
+            ("--format", "videos"),
+            2,
+            "is written while images are looked at: only a run can do that; expected some of coco, ",
+        ),
         (("--format", "yola"), 2, "expected names of"),
     ],
 )
@@ -96,3 +104,10 @@ def test_a_video_whose_frames_are_lost_is_a_failure_of_the_converted_run(yolo_ba
     assert ended.code == 5 and "video-frames/a.mp4.jsonl cannot be read" in ended.stderr
     (record,) = json.loads((tmp_path / "converted" / "predictions.json").read_bytes())["images"]
     assert record["detections"] is None and record["failure"].startswith("damaged: ")
+
+
+def test_what_a_run_without_time_has_not_looked_at_is_said_to_be_missing(yolo_bac: Run, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path, "--time-budget", "0.001").code == 5
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "csv")
+    assert ended.code == 0
+    assert "exp is stopped: what it has not looked at is left out" in ended.stderr

@@ -57,6 +57,8 @@ class Format(ABC):
     """Whether it is written when nothing is said."""
     level: ClassVar[Level]
     """What it writes at a time: a frame, an input (medium), or all there is (run)."""
+    needs_images: ClassVar[bool] = False
+    """Whether it is written while images are looked at, so that it cannot be made of records afterwards."""
 
     def __init__(self, settings: Settings, names: tuple[str, ...]) -> None:
         """`names`: the network's classes by id."""
@@ -112,6 +114,7 @@ class FrameFormat(InputFormat):
     """Writes something for each frame that was looked at."""
 
     level = "frame"
+    needs_images = True
     draws: ClassVar[bool] = False
     """Whether it draws on the image, which all formats share: those that do come last."""
     of_videos: ClassVar[bool] = False

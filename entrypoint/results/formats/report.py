@@ -22,6 +22,7 @@ class Report(RunFilesFormat):
     option = "--no-report"
     help = "index.html, the report, and sheet.jpg, a sheet of small images."
     default = True
+    needs_images = True
     files = ("index.html", "sheet.jpg")
 
     @classmethod

@@ -17,6 +17,7 @@ class SavedFrames(InputFormat):
     option = "--save-frames"
     help = "video-frames/<path>/: the frames of each video in which something was found, with their boxes."
     level = "frame"
+    needs_images = True
     folder = FOLDER
 
     @classmethod

@@ -17,6 +17,7 @@ class Videos(InputFormat):
     help = "images/<path>: each video with boxes drawn on its frames."
     default = True
     level = "medium"
+    needs_images = True
     folder = "images"
 
     @classmethod
