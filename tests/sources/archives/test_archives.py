@@ -325,14 +325,14 @@ BOMBS: dict[str, tuple[Callable[[], bytes], set[str | None]]] = {
 def test_bombs_take_neither_time_nor_memory(tmp_path: Path, name: str) -> None:
     make, kinds = BOMBS[name]
     archive = opened(tmp_path, make())
-    began = time.monotonic()
+    began = time.process_time()
     tracemalloc.start()
     found, broken = contents(archive)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert {*(kind for kind in found.values() if isinstance(kind, str)), broken} - {None} <= kinds
     assert not any(isinstance(data, bytes) for data in found.values())
-    assert time.monotonic() - began < 3 and peak < 48 << 20
+    assert time.process_time() - began < 3 and peak < 48 << 20
 
 
 def test_a_file_that_vanishes(tmp_path: Path) -> None:
