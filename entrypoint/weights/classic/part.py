@@ -90,7 +90,7 @@ class Part:
         """
         whole, mask = self._stored("_parameters", f"{key}_orig"), self._stored("_buffers", f"{key}_mask")
         if whole is not None and mask is not None and whole.shape == mask.shape:
-            return self._own(key, whole) * self._own(key, mask)
+            return self.computable(key, self._own(key, whole) * self._own(key, mask))
         for group in ("_parameters", "_buffers"):
             if (found := self._stored(group, key)) is not None:
                 return self._own(key, found)
