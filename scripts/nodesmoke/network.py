@@ -25,12 +25,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The connected nodes that run Docker jobs."""
+    """The connected nodes that run Docker jobs. `managed`: the orchestrator has a bucket for results, `s3managed`."""
 
     nodes: tuple[Node, ...]
+    managed: bool
 
     def wants(self, *, sources: Iterable[str] = (), publisher: str = "local", nodes: int = 1) -> None:
         """Raises LeftOutError where a node lacks one of these, or where there are fewer nodes."""
+        if publisher == "s3managed" and not self.managed:  # nodes name it all the same
+            raise LeftOutError("the orchestrator has no bucket for the publisher s3managed")
         if len(self.nodes) < nodes:
             raise LeftOutError(f"it takes {nodes} nodes, and there are {len(self.nodes)}")
         for node in self.nodes:
@@ -44,7 +47,9 @@ def connected() -> Network:
     """The network as it is now."""
     states = json.loads(call("node", "list", "--output", "json"))
     nodes = [_node(state["Info"]) for state in states if _is_connected(state)]
-    return Network(tuple(node for node in nodes if node))
+    publishers = json.loads(call("agent", "config", "--output", "json"))["Publishers"]["Types"]
+    managed = bool((publishers.get("S3Managed") or {}).get("Bucket"))
+    return Network(tuple(node for node in nodes if node), managed)
 
 
 def _is_connected(state: dict[str, Any]) -> bool:
