@@ -1,6 +1,6 @@
 """The names of a checkpoint's classes, whatever it holds for them."""
 
-from entrypoint.weights.classic.part import shown
+from entrypoint.weights.classic.pickledmodule import shown
 
 _MAX_NAME = 100
 

@@ -22,8 +22,8 @@ from entrypoint.models.yolov5.layers import Layer
 from entrypoint.models.yolov5.network import YoloV5
 from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.classic.layerbuilders import build_layer
-from entrypoint.weights.classic.part import Allowance, Part
 from entrypoint.weights.classic.pickled import read_checkpoint
+from entrypoint.weights.classic.pickledmodule import Allowance, PickledModule
 from scripts.training.network import STRIDES
 from tests.classic import save_classic, tiny_model, tiny_names
 from tests.conftest import ROOT
@@ -141,7 +141,7 @@ def built(
     save_classic({"model": module}, path, names, **options)
     content = read_checkpoint(path)
     assert isinstance(content, dict)
-    return build_layer(Part(content["model"], "model", Allowance(path.stat().st_size)))
+    return build_layer(PickledModule(content["model"], "model", Allowance(path.stat().st_size)))
 
 
 @pytest.mark.parametrize("case", CASES)

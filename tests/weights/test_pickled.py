@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from entrypoint.errors import WeightsError
 from entrypoint.weights.classic.nodes import Node
-from entrypoint.weights.classic.part import Allowance, Part
 from entrypoint.weights.classic.pickled import imports, read_checkpoint
+from entrypoint.weights.classic.pickledmodule import Allowance, PickledModule
 from tests.conftest import ROOT
 from tests.weights.hostile.assemble import as_legacy, as_zip, called, named, node, plain, storage, tensor, text, whole
 
@@ -124,9 +124,9 @@ def test_one_value_over_and_over_is_no_weight(tmp_path: Path, legacy: bool) -> N
     data = bytes(256)
     content = as_legacy(opcodes, [("0", 64, data)]) if legacy else as_zip(opcodes, {"0": data})
     (tmp_path / "weights").write_bytes(content)
-    part = Part(read_checkpoint(tmp_path / "weights"), "model", Allowance(len(content)))
+    module = PickledModule(read_checkpoint(tmp_path / "weights"), "model", Allowance(len(content)))
     with pytest.raises(WeightsError, match="does not hold the values it claims"):
-        part.array("weight", 1)
+        module.array("weight", 1)
 
 
 @FORMATS

@@ -10,7 +10,7 @@ from entrypoint.models.graph import Graph, Value, Writer
 from entrypoint.models.yolov5.head import Head
 from entrypoint.models.yolov5.layers import chain
 from entrypoint.weights.classic.layerbuilders import build_layer
-from entrypoint.weights.classic.part import Allowance, Part
+from entrypoint.weights.classic.pickledmodule import Allowance, PickledModule
 from entrypoint.weights.wiring import input_stride, strides_of, written
 
 _OF_MANY = ("models.common.Concat",)
@@ -29,19 +29,19 @@ def build_network(model: object, file_bytes: int) -> tuple[Graph, Head, int, int
     Batch norms are folded into convolutions. `file_bytes`, the size of the checkpoint, bounds the network's.
     Raises NotADetectorError for a model of another task, WeightsError for values no real checkpoint has.
     """
-    root = Part(model, "model", Allowance(file_bytes))
-    parts = list(root.child("model").children())
-    _refuse_other_tasks([root, *parts[-1:]])
-    if not parts or parts[-1].name != "models.yolo.Detect":
+    root = PickledModule(model, "model", Allowance(file_bytes))
+    modules = list(root.child("model").children())
+    _refuse_other_tasks([root, *modules[-1:]])
+    if not modules or modules[-1].name != "models.yolo.Detect":
         raise root.wrong("does not end in a detection head (models.yolo.Detect)")
-    detect = parts.pop()
+    detect = modules.pop()
     strides = strides_of(detect if detect.optional_array("stride") is not None else root)
     stride, classes = input_stride(strides), detect.number("nc")
     anchors = _anchors(detect, len(strides), classes)
-    layers = [build_layer(part) for part in parts]
+    layers = [build_layer(module) for module in modules]
     convolutions = _convolutions(detect, len(strides))
     writer = Writer(2 * stride)
-    features = written(writer, parts, layers, _OF_MANY, detect)
+    features = written(writer, modules, layers, _OF_MANY, detect)
     if not len(features) == len(convolutions) == len(strides):
         raise detect.wrong("has levels, anchors and strides that do not match")
     maps = [convolution(feature) for convolution, feature in zip(convolutions, features, strict=True)]
@@ -52,26 +52,26 @@ def build_network(model: object, file_bytes: int) -> tuple[Graph, Head, int, int
     return writer.graph, Head(anchors, strides), stride, classes, root.value("names")
 
 
-def _refuse_other_tasks(parts: list[Part]) -> None:
-    for part in parts:
-        if part.name in _OTHER_TASKS:
+def _refuse_other_tasks(modules: list[PickledModule]) -> None:
+    for module in modules:
+        if module.name in _OTHER_TASKS:
             raise NotADetectorError(
-                f"a YOLOv5 {_OTHER_TASKS[part.name]} checkpoint ({part.name}); expected a detection checkpoint, "
+                f"a YOLOv5 {_OTHER_TASKS[module.name]} checkpoint ({module.name}); expected a detection checkpoint, "
                 "such as yolov5s.pt."
             )
 
 
-def _convolutions(detect: Part, levels: int) -> list[Callable[..., Value]]:
+def _convolutions(detect: PickledModule, levels: int) -> list[Callable[..., Value]]:
     """Those of the head, a level each. In v1.0 they stand among the layers before it, and it reads what they give."""
     if detect.has("m"):
-        return [build_layer(part) for part in detect.child("m").children()]
+        return [build_layer(module) for module in detect.child("m").children()]
     return [chain] * levels
 
 
-def _anchors(part: Part, levels: int, classes: int) -> NDArray[np.float32]:
-    anchors = part.array("anchors", 3)
+def _anchors(module: PickledModule, levels: int, classes: int) -> NDArray[np.float32]:
+    anchors = module.array("anchors", 3)
     if len(anchors) != levels or anchors.shape[2] != 2 or classes < 1:
-        raise part.wrong("has levels, anchors and strides that do not match")
+        raise module.wrong("has levels, anchors and strides that do not match")
     if anchors.min(initial=0) < 0:  # YOLOv5's plans without anchors begin with 0, 1, 2, …
-        raise part.wrong("has anchors that are no sizes of boxes: less than zero")
+        raise module.wrong("has anchors that are no sizes of boxes: less than zero")
     return anchors

@@ -3,41 +3,41 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.weights.classic.part import Part, shown
+from entrypoint.weights.classic.pickledmodule import PickledModule, shown
 
 
-def folded(part: Part, norm: Part | None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+def folded(module: PickledModule, norm: PickledModule | None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """The weight and the bias of a convolution, and of the batch norm behind it."""
-    weight, bias = part.array("weight", 4), part.optional_array("bias")
-    if part.number("groups", 1) < 1 or part.value("padding_mode", "zeros") != "zeros":
-        raise part.wrong("has groups or a padding mode that YOLO does not use")
+    weight, bias = module.array("weight", 4), module.optional_array("bias")
+    if module.number("groups", 1) < 1 or module.value("padding_mode", "zeros") != "zeros":
+        raise module.wrong("has groups or a padding mode that YOLO does not use")
     if norm:
         scale, shift = batch_norm_affine(norm)
         if len(scale) != len(weight):
             raise norm.wrong(f"has {len(scale)} channels after a convolution to {len(weight)}")
         with np.errstate(over="ignore"):
-            weight = part.computable("weight", weight * scale[:, None, None, None])
-            bias = part.computable("bias", shift if bias is None else shift + bias * scale)
-    check_bias(part, bias, len(weight))
+            weight = module.computable("weight", weight * scale[:, None, None, None])
+            bias = module.computable("bias", shift if bias is None else shift + bias * scale)
+    check_bias(module, bias, len(weight))
     return weight, bias
 
 
-def check_bias(part: Part, bias: NDArray[np.float32] | None, channels: int) -> None:
+def check_bias(module: PickledModule, bias: NDArray[np.float32] | None, channels: int) -> None:
     """Raises WeightsError where a bias has not one value for each channel."""
     if bias is not None and bias.shape != (channels,):
-        raise part.wrong(f"has a bias of {shown(bias.size)} values for {channels} channels")
+        raise module.wrong(f"has a bias of {shown(bias.size)} values for {channels} channels")
 
 
-def batch_norm_affine(part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def batch_norm_affine(module: PickledModule) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scale and shift that a batch norm in eval mode amounts to, (C,) each."""
-    mean, variance = part.array("running_mean", 1), part.array("running_var", 1)
-    gamma, beta = part.optional_array("weight"), part.optional_array("bias")
+    mean, variance = module.array("running_mean", 1), module.array("running_var", 1)
+    gamma, beta = module.optional_array("weight"), module.optional_array("bias")
     if any(values is not None and values.shape != mean.shape for values in (variance, gamma, beta)):
-        raise part.wrong("has a batch norm whose sizes do not match")
-    eps = part.real("eps", 1e-5)
+        raise module.wrong("has a batch norm whose sizes do not match")
+    eps = module.real("eps", 1e-5)
     if eps < 0 or variance.min(initial=0) < 0 or (variance + np.float32(eps)).min(initial=1) <= 0:
-        raise part.wrong("has a batch norm of a variance or eps that is not positive")
+        raise module.wrong("has a batch norm of a variance or eps that is not positive")
     scale = 1 / np.sqrt(variance + np.float32(eps))
     scale = scale if gamma is None else scale * gamma
     shift = -mean * scale
-    return part.computable("scale", scale), part.computable("shift", shift if beta is None else shift + beta)
+    return module.computable("scale", scale), module.computable("shift", shift if beta is None else shift + beta)

@@ -15,27 +15,27 @@ from entrypoint.models.graph import GraphError, Value
 from entrypoint.models.yolov5 import layers
 from entrypoint.models.yolov5.layers import Layer
 from entrypoint.weights.classic.folding import batch_norm_affine, check_bias, folded
-from entrypoint.weights.classic.part import Part, shown
+from entrypoint.weights.classic.pickledmodule import PickledModule, shown
 
-Builder: TypeAlias = Callable[[Part], Callable[..., Value]]
+Builder: TypeAlias = Callable[[PickledModule], Callable[..., Value]]
 
 
-def build_layer(part: Part) -> Callable[..., Value]:
+def build_layer(module: PickledModule) -> Callable[..., Value]:
     """The layer a node stands for. Raises WeightsError for one that detection models do not have.
 
     So does the layer, by its name, where what it is given does not fit, or it would make far too much of it.
     """
-    builder = _BUILDERS.get(part.name) or _of_the_package().get(part.name)
+    builder = _BUILDERS.get(module.name) or _of_the_package().get(module.name)
     if builder is None:
-        raise part.wrong("is not a layer of a YOLO detection model")
-    layer = builder(part)
+        raise module.wrong("is not a layer of a YOLO detection model")
+    layer = builder(module)
 
     def named(*inputs: Any) -> Value:
         try:
             return layer(*inputs)
         except GraphError as error:
             what = str(error)
-            raise part.wrong(
+            raise module.wrong(
                 what if what.startswith("makes") else f"and the layers before it do not fit together: {what}"
             ) from error
 
@@ -48,85 +48,85 @@ def _of_the_package() -> Mapping[str, Builder]:
     return BUILDERS
 
 
-def of(layer: Callable[..., Value], *keys: str) -> Callable[[Part], Layer]:
+def of(layer: Callable[..., Value], *keys: str) -> Callable[[PickledModule], Layer]:
     """A builder of a layer that is made of its node's layers of these names."""
 
-    def builder(part: Part) -> Layer:
-        parts = _parts(part, *keys)
-        return lambda x: layer(x, *parts)
+    def builder(module: PickledModule) -> Layer:
+        modules = _parts(module, *keys)
+        return lambda x: layer(x, *modules)
 
     return builder
 
 
-def _parts(part: Part, *keys: str) -> list[Layer]:
-    return [build_layer(part.child(key)) for key in keys]
+def _parts(module: PickledModule, *keys: str) -> list[Layer]:
+    return [build_layer(module.child(key)) for key in keys]
 
 
-def _plain(layer: Layer) -> Callable[[Part], Layer]:
+def _plain(layer: Layer) -> Callable[[PickledModule], Layer]:
     """A builder of a layer that has nothing of its own."""
-    return lambda part: layer
+    return lambda module: layer
 
 
-def _convolution(part: Part, norm: Part | None = None) -> Layer:
-    weight, bias = folded(part, norm)
-    geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("dilation", 1)
-    groups = part.number("groups", 1)
+def _convolution(module: PickledModule, norm: PickledModule | None = None) -> Layer:
+    weight, bias = folded(module, norm)
+    geometry = module.pair("stride", 1), module.pair("padding", 0), module.pair("dilation", 1)
+    groups = module.number("groups", 1)
     return lambda x: windows.convolution(x, weight, bias, *geometry, groups)
 
 
-def _transposed_convolution(part: Part) -> Layer:
-    weight, bias, groups = part.array("weight", 4), part.optional_array("bias"), part.number("groups", 1)
+def _transposed_convolution(module: PickledModule) -> Layer:
+    weight, bias, groups = module.array("weight", 4), module.optional_array("bias"), module.number("groups", 1)
     if groups < 1:
-        raise part.wrong("has no groups")
-    check_bias(part, bias, weight.shape[1] * groups)
-    geometry = part.pair("stride", 1), part.pair("padding", 0), part.pair("output_padding", 0)
-    return lambda x: windows.transposed_convolution(x, weight, bias, *geometry, part.pair("dilation", 1), groups)
+        raise module.wrong("has no groups")
+    check_bias(module, bias, weight.shape[1] * groups)
+    geometry = module.pair("stride", 1), module.pair("padding", 0), module.pair("output_padding", 0)
+    return lambda x: windows.transposed_convolution(x, weight, bias, *geometry, module.pair("dilation", 1), groups)
 
 
-def _linear(part: Part) -> Layer:
-    weight, bias = part.array("weight", 2), part.optional_array("bias")
-    check_bias(part, bias, len(weight))
+def _linear(module: PickledModule) -> Layer:
+    weight, bias = module.array("weight", 2), module.optional_array("bias")
+    check_bias(module, bias, len(weight))
     return lambda x: ops.linear(x, weight, bias)
 
 
-def _batch_norm(part: Part) -> Layer:
-    scale, shift = (values[:, None, None] for values in batch_norm_affine(part))
+def _batch_norm(module: PickledModule) -> Layer:
+    scale, shift = (values[:, None, None] for values in batch_norm_affine(module))
     return lambda x: ops.add(ops.multiply(x, scale), shift)
 
 
-def conv(part: Part) -> Layer:
+def conv(module: PickledModule) -> Layer:
     """A convolution, its batch norm unless that was folded into it, and its activation."""
-    convolved = _convolution(part.child("conv"), part.child("bn") if part.has("bn") else None)
-    if not part.has("act"):
+    convolved = _convolution(module.child("conv"), module.child("bn") if module.has("bn") else None)
+    if not module.has("act"):
         return convolved
-    act = build_layer(part.child("act"))
+    act = build_layer(module.child("act"))
     return lambda x: layers.chain(x, convolved, act)
 
 
-def _bottleneck(part: Part) -> Layer:
-    cv1, cv2 = _parts(part, "cv1", "cv2")
-    return lambda x: layers.bottleneck(x, cv1, cv2, bool(part.value("add")))
+def _bottleneck(module: PickledModule) -> Layer:
+    cv1, cv2 = _parts(module, "cv1", "cv2")
+    return lambda x: layers.bottleneck(x, cv1, cv2, bool(module.value("add")))
 
 
-def _spp(part: Part) -> Layer:
-    cv1, cv2 = _parts(part, "cv1", "cv2")
-    pools = [build_layer(pool) for pool in part.child("m").children()]
+def _spp(module: PickledModule) -> Layer:
+    cv1, cv2 = _parts(module, "cv1", "cv2")
+    pools = [build_layer(pool) for pool in module.child("m").children()]
     return lambda x: layers.spp(x, cv1, cv2, pools)
 
 
-def _transformer_block(part: Part) -> Layer:
-    conv = build_layer(part.child("conv")) if part.has("conv") else layers.chain
-    linear, tr = _parts(part, "linear", "tr")
+def _transformer_block(module: PickledModule) -> Layer:
+    conv = build_layer(module.child("conv")) if module.has("conv") else layers.chain
+    linear, tr = _parts(module, "linear", "tr")
     return lambda x: layers.transformer_block(x, conv, linear, tr)
 
 
-def _attention(part: Part) -> Callable[[Value, Value, Value], Value]:
-    weight, bias = part.array("in_proj_weight", 2), part.optional_array("in_proj_bias")
-    out, heads = build_layer(part.child("out_proj")), part.number("num_heads")
+def _attention(module: PickledModule) -> Callable[[Value, Value, Value], Value]:
+    weight, bias = module.array("in_proj_weight", 2), module.optional_array("in_proj_bias")
+    out, heads = build_layer(module.child("out_proj")), module.number("num_heads")
     width = weight.shape[1]
     if len(weight) != 3 * width or heads < 1 or width % heads:
-        raise part.wrong("has an attention whose sizes do not match")
-    check_bias(part, bias, len(weight))
+        raise module.wrong("has an attention whose sizes do not match")
+    check_bias(module, bias, len(weight))
     weights, biases = np.split(weight, 3), [None] * 3 if bias is None else np.split(bias, 3)
 
     def attention(*inputs: Value) -> Value:
@@ -136,51 +136,51 @@ def _attention(part: Part) -> Callable[[Value, Value, Value], Value]:
     return attention
 
 
-def _sequential(part: Part) -> Layer:
-    parts = [build_layer(child) for child in part.children()]
-    return lambda x: layers.chain(x, *parts)
+def _sequential(module: PickledModule) -> Layer:
+    modules = [build_layer(child) for child in module.children()]
+    return lambda x: layers.chain(x, *modules)
 
 
-def _upsample(part: Part) -> Layer:
-    scale, mode = part.value("scale_factor"), part.value("mode", "nearest")
+def _upsample(module: PickledModule) -> Layer:
+    scale, mode = module.value("scale_factor"), module.value("mode", "nearest")
     scale = scale[0] if isinstance(scale, tuple) and scale else scale
     if not isinstance(scale, (int, float)) or not 1 <= scale <= 4 or mode not in ("nearest", "bilinear"):
-        raise part.wrong(f"scales by {shown(scale)} with {shown(mode)}, expected 1 to 4 with nearest or bilinear")
-    return lambda x: windows.upsample(x, float(scale), mode, bool(part.value("align_corners")))
+        raise module.wrong(f"scales by {shown(scale)} with {shown(mode)}, expected 1 to 4 with nearest or bilinear")
+    return lambda x: windows.upsample(x, float(scale), mode, bool(module.value("align_corners")))
 
 
-def _max_pool(part: Part) -> Layer:
-    kernel = part.pair("kernel_size")
-    stride = kernel if part.value("stride") is None else part.pair("stride")
-    padding, dilation, ceil = part.pair("padding", 0), part.pair("dilation", 1), bool(part.value("ceil_mode"))
+def _max_pool(module: PickledModule) -> Layer:
+    kernel = module.pair("kernel_size")
+    stride = kernel if module.value("stride") is None else module.pair("stride")
+    padding, dilation, ceil = module.pair("padding", 0), module.pair("dilation", 1), bool(module.value("ceil_mode"))
     return lambda x: windows.max_pool(x, kernel, stride, padding, dilation, ceil)
 
 
-def _zero_pad(part: Part) -> Layer:
-    padding = part.value("padding")
+def _zero_pad(module: PickledModule) -> Layer:
+    padding = module.value("padding")
     if not isinstance(padding, (tuple, list)) or len(padding) != 4:
-        raise part.wrong("has no padding of four sides")
-    sides = [part.checked_int("padding", side) for side in padding]
+        raise module.wrong("has no padding of four sides")
+    sides = [module.checked_int("padding", side) for side in padding]
     return lambda x: windows.zero_pad(x, *sides)
 
 
-def _gain(operation: Callable[[Value, int], Value]) -> Callable[[Part], Layer]:
-    def builder(part: Part) -> Layer:
-        gain = part.number("gain")
+def _gain(operation: Callable[[Value, int], Value]) -> Callable[[PickledModule], Layer]:
+    def builder(module: PickledModule) -> Layer:
+        gain = module.number("gain")
         if not 1 <= gain <= 16:
-            raise part.wrong(f"has gain {gain}, expected 1 to 16")
+            raise module.wrong(f"has gain {gain}, expected 1 to 16")
         return lambda x: operation(x, gain)
 
     return builder
 
 
-def _leaky_relu(part: Part) -> Layer:
-    slope = part.real("negative_slope", 0.01)
+def _leaky_relu(module: PickledModule) -> Layer:
+    slope = module.real("negative_slope", 0.01)
     return lambda x: x.then("LeakyRelu", alpha=slope)
 
 
-def _concat(part: Part) -> Callable[[list[Value]], Value]:
-    axis = part.number("d", 1)
+def _concat(module: PickledModule) -> Callable[[list[Value]], Value]:
+    axis = module.number("d", 1)
     return lambda values: ops.concat(values, axis)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from entrypoint.errors import WeightsError
 from entrypoint.weights.classic.nodes import Ignored, Node
-from entrypoint.weights.classic.part import shown
+from entrypoint.weights.classic.pickledmodule import shown
 
 MARK = "yolo-bac"
 """The key by which such a file is told from others; its value is the version of this format."""

@@ -9,7 +9,7 @@ from entrypoint.models.network import Family
 from entrypoint.models.ultralytics.head import Head, level
 from entrypoint.models.ultralytics.network import Ultralytics
 from entrypoint.weights.classic.layerbuilders import build_layer
-from entrypoint.weights.classic.part import Allowance, Part
+from entrypoint.weights.classic.pickledmodule import Allowance, PickledModule
 from entrypoint.weights.classnames import class_names
 from entrypoint.weights.ultralytics.names import PREFIX
 from entrypoint.weights.wiring import input_stride, strides_of, written
@@ -29,25 +29,25 @@ def build_network(model: object, train_args: object, file_bytes: int) -> Ultraly
     bounds the network's. Raises NotADetectorError for a model of another task, WeightsError for values no real
     checkpoint has.
     """
-    root = Part(model, "model", Allowance(file_bytes))
-    parts = list(root.child("model").children())
-    kind = parts[-1].name.removeprefix(PREFIX) if parts else ""
+    root = PickledModule(model, "model", Allowance(file_bytes))
+    modules = list(root.child("model").children())
+    kind = modules[-1].name.removeprefix(PREFIX) if modules else ""
     if kind not in _HEADS:
         raise NotADetectorError(
             f"a model whose last layer is {kind or 'missing'}, not a detection head (Detect); expected weights that "
             "were trained for detection."
         )
-    detect = parts.pop()
+    detect = modules.pop()
     strides = strides_of(detect if detect.optional_array("stride") is not None else root)
-    layers = [build_layer(part) for part in parts]
+    layers = [build_layer(module) for module in modules]
     stride, classes, bins = input_stride(strides), detect.number("nc"), detect.number("reg_max", 16)
     if classes < 1 or not 1 <= bins <= _MOST_BINS:
         raise detect.wrong(f"has {classes} classes and {bins} bins a side")
     one_to_one = not _is_there(detect, "cv2", len(strides))
     keys = ("one2one_cv2", "one2one_cv3") if one_to_one else ("cv2", "cv3")
-    boxes, scores = ([build_layer(part) for part in detect.child(key).children()] for key in keys)
+    boxes, scores = ([build_layer(module) for module in detect.child(key).children()] for key in keys)
     writer = Writer(2 * stride)
-    features = written(writer, parts, layers, _OF_MANY, detect)
+    features = written(writer, modules, layers, _OF_MANY, detect)
     if not len(features) == len(boxes) == len(scores) == len(strides):
         raise detect.wrong("has levels and strides that do not match")
     for feature, box, score in zip(features, boxes, scores, strict=True):
@@ -61,12 +61,12 @@ def build_network(model: object, train_args: object, file_bytes: int) -> Ultraly
     return Ultralytics(writer.graph, Head(strides, bins, one_to_one=one_to_one), names, stride, family)
 
 
-def _is_there(detect: Part, key: str, levels: int) -> bool:
+def _is_there(detect: PickledModule, key: str, levels: int) -> bool:
     """Whether the head has these layers; files for deployment leave those of training out."""
     return detect.has(key) and len(list(detect.child(key).children())) == levels
 
 
-def _level(detect: Part, boxes: Value, classes: Value, wide: int, count: int) -> Value:
+def _level(detect: PickledModule, boxes: Value, classes: Value, wide: int, count: int) -> Value:
     if len(boxes.shape) != 4 or boxes.shape[1] != wide or classes.shape != (1, count, *boxes.shape[2:]):
         raise detect.wrong(f"has convolutions that do not give {wide} and {count} channels")
     return level(boxes, classes)

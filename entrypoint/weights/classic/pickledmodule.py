@@ -43,7 +43,7 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-class Part:
+class PickledModule:
     """A node and where it stands in the model, read with checks: what is missing or odd raises WeightsError."""
 
     def __init__(self, node: object, path: str, allowance: Allowance) -> None:
@@ -121,17 +121,17 @@ class Part:
         return values
 
     def has(self, key: str) -> bool:
-        modules = self.value("_modules")
-        return isinstance(modules, dict) and isinstance(modules.get(key), Node)
+        children = self.value("_modules")
+        return isinstance(children, dict) and isinstance(children.get(key), Node)
 
-    def child(self, key: str) -> "Part":
+    def child(self, key: str) -> "PickledModule":
         if not self.has(key):
             raise self.wrong(f"has no layer {key}")
-        return Part(self.value("_modules")[key], f"{self.path}.{key}", self._allowance)
+        return PickledModule(self.value("_modules")[key], f"{self.path}.{key}", self._allowance)
 
-    def children(self) -> Iterator["Part"]:
-        modules = self.value("_modules")
-        if not isinstance(modules, dict):
+    def children(self) -> Iterator["PickledModule"]:
+        children = self.value("_modules")
+        if not isinstance(children, dict):
             raise self.wrong("has no list of layers")
-        for key, node in modules.items():
-            yield Part(node, f"{self.path}.{key}", self._allowance)
+        for key, node in children.items():
+            yield PickledModule(node, f"{self.path}.{key}", self._allowance)
