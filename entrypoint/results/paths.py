@@ -20,7 +20,7 @@ def result_path(folder: str, file: str, suffix: str = "") -> str:
 def frame_name(file: str, number: int) -> str:
     """What results of a frame of the video `file` are named by, as detect.py does, but in a folder of the video's own.
 
-    `number`: the how manieth of the frames that were looked at it is, from 1.
+    `number`: its place among the frames that were looked at, from 1.
     """
     stem = file.rpartition("/")[2].rpartition(".")[0] or file.rpartition("/")[2]
     return f"{file}/{stem}_{number}"

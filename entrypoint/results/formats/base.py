@@ -33,8 +33,8 @@ Raises OutputError, ResultError.
 class AnnotatedFrame:
     """A frame that was looked at: `image` HWC uint8 BGR upright, and what was found in it.
 
-    `file` is its input; of a video, `index` says which frame, `time` when, in seconds, and `number` the how manieth of
-    those that were looked at, from 1.
+    `file` is its input. Of a video, `index` says which frame it is, `time` when, in seconds, and `number` which of those
+    that were looked at, from 1.
     """
 
     file: str
@@ -51,7 +51,7 @@ class Format(ABC):
     name: ClassVar[str]
     """As `--format` and status.json call it."""
     option: ClassVar[str | None] = None
-    """The option of detect.py's that asks for it or, for one that is written by default, does without it."""
+    """The option of detect.py that asks for it or, for one that is written by default, leaves it out."""
     help: ClassVar[str]
     default: ClassVar[bool] = False
     """Whether it is written when nothing is said."""
@@ -66,7 +66,7 @@ class Format(ABC):
 
     @classmethod
     def is_wanted(cls, settings: Settings) -> bool:
-        """Whether these settings ask for it: `--format` by its name, or a word of detect.py's."""
+        """Whether these settings ask for it: `--format` by its name, or an option of detect.py."""
         if cls.name in settings.format:
             return True
         if f"no-{cls.name}" in settings.format:
