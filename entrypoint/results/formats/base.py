@@ -33,8 +33,8 @@ Raises OutputError, ResultError.
 class AnnotatedFrame:
     """A frame that was looked at: `image` HWC uint8 BGR upright, and what was found in it.
 
-    `file` is its input. Of a video, `index` says which frame it is, `time` when, in seconds, and `number` its place among
-    those that were looked at, from 1.
+    `file` is its input. Of a video, `index` says which frame it is, `time` when, in seconds, and `number` its place
+    among those that were looked at, from 1.
     """
 
     file: str
