@@ -13,6 +13,7 @@ from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.templating import environment, policy, source
 from entrypoint.results.runstatus import RunStatus
 
+_SAID_BY_FACTS = ("weights", "source", "device", "engine")
 _MOST_CLASSES = 16
 # Of pictures in one page, before base64 makes a third more of them.
 _MAX_PICTURES = 9_500_000
@@ -111,7 +112,11 @@ def _facts(status: RunStatus) -> list[Row]:
         ("Device", status.device),
         ("Engine", status.engine),
         ("Started", status.started),
-        *status.settings.items(),
+        *(
+            (f"--{name.replace('_', '-')}", value)
+            for name, value in status.settings.items()
+            if name not in _SAID_BY_FACTS
+        ),
     ]
     return [(label, _plain(value)) for label, value in rows if value not in (None, "", [])]
 
