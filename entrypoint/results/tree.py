@@ -43,6 +43,8 @@ class Tree:
         self._root = _Open(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         self._owner, self._on_made = owner, on_made
         self._lock = threading.Lock()
+        self._removing = threading.Lock()  # held while a folder goes, and by those who need that none does
+        self._forgotten = 0
         self._folders: OrderedDict[str, _Open] = OrderedDict()
 
     @property
@@ -70,21 +72,11 @@ class Tree:
 
     def link(self, source: str, path: str) -> None:
         """Give the file `source` (a path of the system's) the name `path` too, which nothing may have."""
-        for again in (True, False):
-            folder, name = self._enter(path, make=True)
-            try:
-                os.link(source, name, dst_dir_fd=folder.descriptor)
-            except FileNotFoundError:  # the folder was emptied and removed meanwhile
-                self._forget(path.rpartition("/")[0])
-                if not again:
-                    raise
-            else:
-                return
+        self._place(os.link, source, path)
 
     def rename(self, source: str, path: str) -> None:
         """Make `source` (a path of the system's) what is called `path`."""
-        folder, name = self._enter(path, make=True)
-        os.rename(source, name, dst_dir_fd=folder.descriptor)
+        self._place(os.rename, source, path)
 
     def remove(self, path: str) -> None:
         """Remove a file or a link, if it is there."""
@@ -102,8 +94,9 @@ class Tree:
                         self.prune(f"{folder}/{name}", whole=True)
             while folder:
                 above, _, name = folder.rpartition("/")
-                os.rmdir(name, dir_fd=self._folder(above, make=False).descriptor)
-                self._forget(folder)
+                with self._removing:
+                    os.rmdir(name, dir_fd=self._folder(above, make=False).descriptor)
+                    self._forget(folder)
                 folder = above
 
     def obstacle(self, path: str) -> str | None:
@@ -117,6 +110,16 @@ class Tree:
             except OSError:
                 return "/".join(parts[:depth])
         return path if self.exists(path) else None
+
+    def _place(self, act: Callable[..., None], source: str, path: str) -> None:
+        try:
+            folder, name = self._enter(path, make=True)
+            act(source, name, dst_dir_fd=folder.descriptor)
+        except FileNotFoundError:  # a folder on the way was empty, and another thread has removed it meanwhile
+            with self._removing:
+                self._forget(path.rpartition("/")[0])
+                folder, name = self._enter(path, make=True)
+                act(source, name, dst_dir_fd=folder.descriptor)
 
     def _enter(self, path: str, *, make: bool = False) -> tuple[_Open, str]:
         parts_of(path)
@@ -132,12 +135,14 @@ class Tree:
                 return found
         here, depth, parts = self._root, 0, parts_of(folder)
         with self._lock:
+            forgotten = self._forgotten
             while depth < len(parts) and (known := self._folders.get("/".join(parts[: depth + 1]))):
                 here, depth = known, depth + 1
         for number in range(depth, len(parts)):
             here = self._step(here, parts[number], make=make, top=number == 0)
         with self._lock:
-            self._folders[folder] = here
+            if forgotten == self._forgotten:  # else it may have been removed since it was opened
+                self._folders[folder] = here
             while len(self._folders) > _MOST_OPEN:
                 self._folders.popitem(last=False)
         return here
@@ -162,6 +167,7 @@ class Tree:
 
     def _forget(self, folder: str) -> None:
         with self._lock:
+            self._forgotten += 1
             for known in [known for known in self._folders if known == folder or folder.startswith(f"{known}/")]:
                 del self._folders[known]
 

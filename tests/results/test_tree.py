@@ -1,6 +1,8 @@
 """Files below a folder: reached step by step, and through no link."""
 
 import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,26 @@ def test_only_so_many_folders_stay_open(root: Path, source: Path) -> None:
     for number in range(300):
         tree.link(str(source), f"{number}/a/x")
     assert len(list(Path("/proc/self/fd").iterdir())) - before < 70
+
+
+def test_a_folder_that_one_thread_empties_and_another_fills_loses_nothing(root: Path, source: Path) -> None:
+    # The inputs of one folder, each replacing its earlier result: any of them may leave the folder empty for a moment.
+    tree, others = Tree(root), sys.getswitchinterval()
+
+    def replace(name: str) -> None:
+        for number in range(300):
+            path = f"crops/{'abc'[number % 3]}/new/{name}"
+            tree.link(str(source), path)
+            assert tree.exists(path)
+            tree.remove(path)
+            assert not (root / path).exists()
+            tree.prune(path.rpartition("/")[0])
+        tree.link(str(source), f"crops/a/new/{name}")
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(replace, "wxyz"))
+    finally:
+        sys.setswitchinterval(others)
+    assert sorted(path.name for path in root.rglob("*")) == ["a", "crops", "new", *"wxyz"]
