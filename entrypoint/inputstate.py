@@ -31,4 +31,4 @@ class InputState:
     def from_json(cls, value: object) -> Self:
         """Raises ValueError."""
         plain = checked_object(value, "input")
-        return cls(*(checked_whole(plain.get(field), field, -_ANY, _ANY) for field in cls.__slots__))
+        return cls(*[checked_whole(plain.get(field), field, -_ANY, _ANY) for field in cls.__slots__])

@@ -5,10 +5,9 @@ A `Record` is what is known of one input. `Record.to_json` gives the dictionary 
 may be damaged or made by somebody else.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Self
 
@@ -17,16 +16,18 @@ from numpy.typing import NDArray
 
 from entrypoint.checks import checked_number, checked_object, checked_text, checked_whole, shown
 from entrypoint.exif import Exif
+from entrypoint.jsontext import compact
 from entrypoint.videofacts import VideoFacts
 
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
 _MOST_CLASSES, _ANY = 1 << 20, 1 << 64
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 _NUMBERS = {int, float}
+NO_PARTS = frozenset({"", ".", ".."})
+"""What a path below a folder does not have between its slashes."""
 _DETECTIONS_A_PIECE = 1000
 
 OUT_OF_MEMORY = "out_of_memory"
@@ -155,6 +156,7 @@ class Record:
     sha256: str | None = None
     video: VideoFacts | None = None
     exif: Exif | None = None
+    _text: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def failed(cls, file: str, failure: Failure, sha256: str | None = None) -> Self:
@@ -166,8 +168,16 @@ class Record:
         found = self.detections
         return self._to_json(None if found is None else [detection.to_json() for detection in found])
 
+    def read_from(self, text: bytes) -> Self:
+        """The same, which was read from `text`, its JSON as `to_text` gives it: it need not be made again."""
+        object.__setattr__(self, "_text", text)
+        return self
+
     def to_text(self) -> Iterator[bytes]:
         """The same as text on one line, in pieces, none of which holds many detections."""
+        if self._text is not None:
+            yield self._text
+            return
         if self.detections is None or len(self.detections) <= _DETECTIONS_A_PIECE:
             yield compact(self.to_json())
             return
@@ -235,11 +245,6 @@ def _checked_sha256(value: object) -> str | None:
 def checked_name(file: object) -> str:
     """The name of an input, which stays below the folder it is relative to. Raises ValueError."""
     name = checked_text(file, "file")
-    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+    if "\0" in name or not NO_PARTS.isdisjoint(name.split("/")):
         raise ValueError(f"file {shown(name)} is not a name below the source")
     return name
-
-
-def compact(value: object) -> bytes:
-    """Standard JSON on one line: no NaN, no escapes that readers need not see."""
-    return _ENCODER.encode(value).encode()

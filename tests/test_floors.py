@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 PROGRAM = ROOT / "entrypoint"
-VALUES = ("checks", "errors", "exif", "log", "text", "shard", "inputstate", "videofacts", "values")
+VALUES = ("checks", "errors", "exif", "jsontext", "log", "text", "shard", "inputstate", "videofacts", "values")
 OPTIONS = ("option", "parse", "detectionsettings", "resultsettings", "settings", "commandsettings")
 FLOORS = (
     ("__main__", "__init__"),

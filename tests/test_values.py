@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrypoint.exif import Exif
-from entrypoint.values import Detection, Failure, Record, compact
+from entrypoint.jsontext import compact
+from entrypoint.values import Detection, Failure, Record
 from tests.schemas import assert_valid
 
 WIDTH, HEIGHT = 640, 480

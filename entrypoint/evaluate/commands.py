@@ -10,10 +10,10 @@ from entrypoint.evaluate.figures import as_json
 from entrypoint.evaluate.page import page
 from entrypoint.evaluate.runs import read_run, write_page
 from entrypoint.evaluate.table import as_text
+from entrypoint.jsontext import compact
 from entrypoint.results.formats.images import Images
 from entrypoint.results.summary import print_summary
 from entrypoint.text import printable
-from entrypoint.values import compact
 
 _MARK = b"yolo-bac: "
 

@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from entrypoint.jsontext import decoded
 from entrypoint.log import LOG
 from entrypoint.results.journal import JOURNAL, left_files
-from entrypoint.results.journallines import decoded
 from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, empty_scratch, read_begun
 from entrypoint.results.lock import OWNER, FolderLock, read_owner
 from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors

@@ -3,7 +3,6 @@
 An hour of video has more detections than should be held in memory, so its record refers to this file.
 """
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,10 @@ from typing import Any, Self
 
 from entrypoint.checks import checked_number, checked_object, checked_whole
 from entrypoint.errors import OutputError
+from entrypoint.jsontext import compact, decoded
 from entrypoint.log import LOG
 from entrypoint.results.paths import parts_of
-from entrypoint.values import Detection, Record, compact
+from entrypoint.values import Detection, Record
 
 Opener = Callable[[str], int]
 """Opens a path in a run folder for reading and gives the descriptor. Raises OSError."""
@@ -43,7 +43,7 @@ class FrameRecord:
     @classmethod
     def from_line(cls, line: bytes, width: int, height: int) -> Self:
         """Checked against the size of the frame. Raises ValueError."""
-        plain = checked_object(json.loads(line.decode()), "frame")
+        plain = decoded(line)
         index = checked_whole(plain.get("frame"), "frame", 0, _ANY)
         time = checked_number(plain.get("time"), "time")
         found = plain.get("detections")
@@ -87,7 +87,7 @@ class StoredDetections(Collection[Detection]):
                 for number, line in enumerate(file, 1):
                     try:
                         yield FrameRecord.from_line(line, self.width, self.height)
-                    except (ValueError, RecursionError) as error:
+                    except ValueError as error:
                         LOG.warning("%s, line %d, is not a whole record of a frame: %s", self.path, number, error)
         except OSError as error:
             raise OutputError(f"{self.path} cannot be read back: {error.strerror}") from error

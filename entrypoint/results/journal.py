@@ -15,17 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from entrypoint.checks import checked_object
+from entrypoint.checks import checked_object, checked_text
 from entrypoint.inputstate import InputState
+from entrypoint.jsontext import compact, decoded
 from entrypoint.results.framerecords import Opener, StoredDetections
-from entrypoint.results.journallines import decoded, gone, lines, name_in
+from entrypoint.results.journallines import gone, lines, name_in
 from entrypoint.results.paths import parts_of
 from entrypoint.results.segments import Segment, line_start
-from entrypoint.values import Record, compact
+from entrypoint.values import Record
 
 JOURNAL = "records.jsonl"
 _LINES_A_SYNC = 100
 _NONE = -1
+_BEHIND_RECORD = b', "input": '  # within a string of JSON's, quotes do not stand alone
 _READ_BYTES = 4096
 
 
@@ -55,10 +57,10 @@ class Entry:
         """Raises ValueError that says what is wrong."""
         plain = checked_object(value, "record")
         state, files = plain.get("input"), plain.get("files")
-        if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        if not isinstance(files, list):
             raise ValueError("files is not a list of paths")
         for file in files:
-            parts_of(file)
+            parts_of(checked_text(file, "files"))
         return cls(_record(plain), None if state is None else InputState.from_json(state), tuple(files))
 
     def stored(self, opener: Opener) -> Self:
@@ -173,11 +175,15 @@ class Journal:
 
     def read_at(self, offset: int) -> Entry | None:
         """The line at an offset, None for one that is damaged."""
+        line = self._line(offset)
         try:
-            entry = Entry.from_json(decoded(self._line(offset)))
-            return entry.stored(self._opener) if self._opener else entry
+            entry = Entry.from_json(decoded(line))
         except ValueError:
             return None
+        end = line.rfind(_BEHIND_RECORD)
+        if end >= 0 and entry.record.video is None:
+            entry.record.read_from(line[:end] + b"}")
+        return entry.stored(self._opener) if self._opener else entry
 
     def has(self, index: int) -> bool:
         """Whether an input has a line."""

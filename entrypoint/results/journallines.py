@@ -5,19 +5,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from entrypoint.checks import checked_object
-from entrypoint.values import compact
+from entrypoint.jsontext import compact
 
 _FIRST = b'{"file": "'
 _SCAN: Any = json.decoder.scanstring  # type: ignore[attr-defined]
-
-
-def decoded(line: bytes) -> dict[str, Any]:
-    """A line as a JSON object. Raises ValueError."""
-    try:
-        return checked_object(json.loads(line.decode()), "line")
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
 
 
 def lines(descriptor: int) -> Iterator[tuple[int, bytes]]:

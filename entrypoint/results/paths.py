@@ -4,6 +4,8 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 
+from entrypoint.values import NO_PARTS
+
 _NAME_MAX = 255
 _DIGEST = 16
 
@@ -54,14 +56,14 @@ def twins(files: Iterable[str]) -> frozenset[str]:
 def parts_of(path: str) -> list[str]:
     """The parts of a path below the run folder. Raises ValueError for one that is not below it."""
     parts = path.split("/")
-    if "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
+    if "\0" in path or not NO_PARTS.isdisjoint(parts):
         raise ValueError(f"{path!r} does not stay below the run folder")
     return parts
 
 
 def _fitting(part: str, suffix: str) -> str:
     encoded = part.encode("utf-8", "backslashreplace")
-    if part in ("", ".", "..") or "\0" in part:
+    if part in NO_PARTS or "\0" in part:
         return f"~{_digest(part)}"
     if len(encoded) <= _NAME_MAX:
         return encoded.decode()

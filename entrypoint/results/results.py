@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from entrypoint.inputstate import InputState
+from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.formats import places, wanted, write_run
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, InputFormat, MediumFormat
@@ -19,7 +20,7 @@ from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
-from entrypoint.values import Record, ResultError, compact
+from entrypoint.values import Record, ResultError
 
 if TYPE_CHECKING:
     from entrypoint.results.videoresults import VideoResults

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from entrypoint.checks import checked_object, checked_whole
 from entrypoint.inputstate import InputState
+from entrypoint.jsontext import compact
 from entrypoint.results.paths import parts_of, result_path
 from entrypoint.sources.look import Look
 from entrypoint.sources.position import Position
-from entrypoint.values import compact
 
 FRAMES_A_SEGMENT = 512
 """Frames that are looked at and written together."""

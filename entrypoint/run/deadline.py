@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from entrypoint.detect.detector import Detector
-from entrypoint.values import Record, compact
+from entrypoint.jsontext import compact
+from entrypoint.values import Record
 
 # What ending takes at least: the files with all records, read and written once each; and the unforeseen.
 _SECONDS_PER_RECORD = 0.0004

@@ -1,16 +1,15 @@
 """Finished records by the sha256 of what was read, in a database on disk, so that memory does not grow with them."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from entrypoint.inputstate import InputState
+from entrypoint.jsontext import compact, decoded
 from entrypoint.results.imagenames import WRITTEN_IN_COLOUR, suffix_of
 from entrypoint.results.journal import Entry
 from entrypoint.sources.suffixes import suffix
-from entrypoint.values import compact
 
 DATABASE = "previous.sqlite"
 _TABLES = """
@@ -64,7 +63,7 @@ class Contents:
     def wanted(self, number: int) -> Iterator[tuple[int, InputState | None, Entry]]:
         """The inputs that are to have an entry of the part of that number: their places, their states, the entries."""
         for place, state, line in self._database.execute(_WANTED, (number,)):
-            yield place, InputState.from_json(json.loads(state)) if state else None, Entry.from_json(json.loads(line))
+            yield place, InputState.from_json(decoded(state)) if state else None, Entry.from_json(decoded(line))
 
     def unused(self) -> Iterator[str]:
         """The inputs of entries whose content nobody has asked for."""

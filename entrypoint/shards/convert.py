@@ -9,6 +9,7 @@ from pathlib import Path
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError
+from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.claim import claim
 from entrypoint.results.formats import all_formats, check_names, write_run
@@ -25,7 +26,7 @@ from entrypoint.settings import Settings
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
-from entrypoint.values import Record, compact
+from entrypoint.values import Record
 
 
 def convert(run: Path, settings: Settings, truth: Path | None) -> int:

@@ -3,11 +3,11 @@
 Which of two records for the same input stays depends on the records alone, not on the order of the parts.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from entrypoint.jsontext import decoded
 from entrypoint.results.journal import Entry
 
 _COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, sha256 TEXT, entry BLOB, part INT"
@@ -72,7 +72,7 @@ class Meeting:
     def entries(self) -> Iterator[tuple[Entry, int]]:
         """What stays of each input, and the number of the part it is from, sorted by file."""
         for line, number in self._database.execute("SELECT entry, part FROM records ORDER BY file"):
-            yield Entry.from_json(json.loads(line)), number
+            yield Entry.from_json(decoded(line)), number
 
     def close(self) -> None:
         """It is needed no more."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError
+from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.claim import abandon, claim, start_over
 from entrypoint.results.formats import input_formats, named, places, write_run
@@ -28,7 +29,7 @@ from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part, unpack
 from entrypoint.shards.search import find_parts
 from entrypoint.text import printable
-from entrypoint.values import Record, ResultError, compact
+from entrypoint.values import Record, ResultError
 
 
 def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bool = False) -> int:

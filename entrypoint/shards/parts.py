@@ -7,9 +7,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from entrypoint.jsontext import decoded
 from entrypoint.results.claim import read_status
 from entrypoint.results.journal import JOURNAL, Entry
-from entrypoint.results.journallines import decoded, lines
+from entrypoint.results.journallines import lines
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.tree import Tree
 from entrypoint.shards.packed import PackedParts, Wanted

@@ -6,11 +6,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from entrypoint.errors import SourceError
+from entrypoint.jsontext import decoded
 from entrypoint.log import LOG
 from entrypoint.results.claim import read_status
 from entrypoint.results.formats import input_formats
 from entrypoint.results.journal import JOURNAL
-from entrypoint.results.journallines import decoded
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Tree
 from entrypoint.shards.packed import SUFFIXES, PackedParts, Spool

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.loading import Loaded
 from entrypoint.engines.base import Pixels
+from entrypoint.jsontext import compact
 from entrypoint.results.draw import DrawOptions, annotate
 from entrypoint.results.encode import encode_image
 from entrypoint.sources.decode import decode_image
-from entrypoint.values import Failure, Record, compact
+from entrypoint.values import Failure, Record
 from scripts.benchmark.clock import Span, median, timed
 
 _NUMBERS = itertools.count()  # new files, as in a run: an old one costs more to replace

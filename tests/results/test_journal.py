@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrypoint.inputstate import InputState
+from entrypoint.jsontext import compact, decoded
 from entrypoint.results.journal import Entry, Journal, left_files
-from entrypoint.results.journallines import decoded, lines, name_in
-from entrypoint.values import Detection, Failure, Record, compact
+from entrypoint.results.journallines import lines, name_in
+from entrypoint.values import Detection, Failure, Record
 from tests.schemas import assert_valid
 
 STATE = InputState(10, -5, 1 << 63, 7)
@@ -45,6 +48,22 @@ def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     assert journal.read(0) == failed
     journal.close()
     assert opened(tmp_path / "j").read(0) == failed, "of several lines the last counts"
+
+
+@given(st.text(), st.booleans())
+def test_the_text_of_a_record_that_was_read_back_is_that_of_its_line(file: str, odd: bool) -> None:
+    # Names and paths may hold what stands between the record and what the journal says of it.
+    name = f'x{", " if odd else ""}"input": {file}'.replace("/", "").replace("\0", "").encode(errors="replace").decode()
+    said = replace(entry(name), files=(f'images/, "input": {name}',))
+    with tempfile.TemporaryDirectory() as folder:
+        journal = opened(Path(folder, "j"), [name])
+        journal.append(0, said.to_line())
+        read = journal.read(0)
+        journal.close()
+    assert read == said
+    assert b"".join(read.record.to_text()) == compact(said.record.to_json())
+    renamed = replace(said.record, file="another")
+    assert b"".join(replace(read.record, file="another").to_text()) == compact(renamed.to_json())
 
 
 def test_lines_are_valid_by_their_schema(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from entrypoint.results.journallines import decoded
+from entrypoint.jsontext import decoded
 from tests.conftest import Ended, records, start
 from tests.schemas import assert_valid
 from tests.videos import Recipe, make_video, shapes

@@ -14,11 +14,12 @@ from typing import IO, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.jsontext import compact
 from entrypoint.results.paths import result_path
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
-from entrypoint.values import Detections, Record, compact
+from entrypoint.values import Detections, Record
 
 Level = Literal["frame", "medium", "run"]
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from entrypoint.jsontext import compact
 from entrypoint.results.cocoimages import images_of
 from entrypoint.results.formats.base import JsonArray, RunFormat
-from entrypoint.values import Detection, Record, compact
+from entrypoint.values import Detection, Record
 
 
 class CocoJson(RunFormat):

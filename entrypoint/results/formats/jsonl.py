@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from entrypoint.jsontext import compact
 from entrypoint.results.formats.base import RunFilesFormat
 from entrypoint.results.formats.tables import DETECTION_COLUMNS, IMAGE_COLUMNS, detection_rows, image_row
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
-from entrypoint.values import Record, compact
+from entrypoint.values import Record
 
 
 class JsonLines(RunFilesFormat):

@@ -10,12 +10,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from entrypoint.jsontext import compact
 from entrypoint.results.formats.base import JsonArray, RunFilesFormat
 from entrypoint.results.framerecords import frames_of
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.sources.suffixes import VIDEO_SUFFIXES, suffix
-from entrypoint.values import OUT_OF_MEMORY, Detection, Failure, Record, compact
+from entrypoint.values import OUT_OF_MEMORY, Detection, Failure, Record
 
 _BOX_DIGITS, _CONFIDENCE_DIGITS = 4, 3
 # What the tools compare with, and so may not say more.

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from entrypoint.jsontext import compact
 from entrypoint.results.formats.base import JsonArray, RunFormat
-from entrypoint.values import Record, compact
+from entrypoint.values import Record
 
 
 class PredictionsJson(RunFormat):
