@@ -63,7 +63,7 @@ def _run(command: list[str], environment: dict[str, str], project: Path | None) 
         )
         first, peak = None, 0.0
         while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            peak = max(peak, _peak_mb(child))
+            peak = max(peak, peak_mb(child))
             if project and first is None and next(project.glob("*/labels/*.json"), None):
                 first = time.perf_counter() - began
             time.sleep(_POLL_SECONDS)
@@ -75,8 +75,8 @@ def _run(command: list[str], environment: dict[str, str], project: Path | None) 
     return Ran(seconds, usage.ru_utime + usage.ru_stime, first, peak)
 
 
-def _peak_mb(process: int) -> float:
-    """The most memory so far; what `wait4` tells counts the process that started it, too."""
+def peak_mb(process: int) -> float:
+    """The most memory of a process so far, in MB; what `wait4` tells counts the process that started it, too."""
     with suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

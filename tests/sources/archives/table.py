@@ -5,9 +5,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
+from scripts.benchmark.processes import peak_mb
 from tests.sources.archives.test_archives import BOMBS, ODD
 
 
@@ -23,21 +23,12 @@ def main(folder: Path) -> None:
         with (folder / "stderr").open("wb") as stderr:
             child = subprocess.Popen([*command, "--project", str(project)], stdout=subprocess.DEVNULL, stderr=stderr)
             while child.poll() is None:
-                peak = max(peak, _peak_mb(child.pid))
+                peak = max(peak, peak_mb(child.pid))
                 time.sleep(0.01)
         figures = f"{child.returncode} | {time.monotonic() - began:.1f} | {peak:.0f}"
         said = _said(project) or (folder / "stderr").read_text().partition("\n")[0].replace(str(folder), "")
         print(f"| {name} | {archive.stat().st_size:,} | {figures} | {said} |")
         archive.unlink()
-
-
-def _peak_mb(process: int) -> float:
-    """The most memory so far; what `wait4` tells counts the process that started it, too."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1e3
-    return 0.0
 
 
 def _said(project: Path) -> str:
