@@ -94,8 +94,9 @@ class Tree:
                         self.prune(f"{folder}/{name}", whole=True)
             while folder:
                 above, _, name = folder.rpartition("/")
-                with self._removing:
-                    os.rmdir(name, dir_fd=self._folder(above, make=False).descriptor)
+                opened = self._folder(above, make=False)
+                with self._removing, self._lock:  # nobody finds it among the open ones once it is gone
+                    os.rmdir(name, dir_fd=opened.descriptor)
                     self._forget(folder)
                 folder = above
 
@@ -117,7 +118,8 @@ class Tree:
             act(source, name, dst_dir_fd=folder.descriptor)
         except FileNotFoundError:  # a folder on the way was empty, and another thread has removed it meanwhile
             with self._removing:
-                self._forget(path.rpartition("/")[0])
+                with self._lock:
+                    self._forget(path.rpartition("/")[0])
                 folder, name = self._enter(path, make=True)
                 act(source, name, dst_dir_fd=folder.descriptor)
 
@@ -166,10 +168,10 @@ class Tree:
         return opened
 
     def _forget(self, folder: str) -> None:
-        with self._lock:
-            self._forgotten += 1
-            for known in [known for known in self._folders if known == folder or folder.startswith(f"{known}/")]:
-                del self._folders[known]
+        """To be called under the lock."""
+        self._forgotten += 1
+        for known in [known for known in self._folders if known == folder or folder.startswith(f"{known}/")]:
+            del self._folders[known]
 
 
 def make_folders(path: Path, owner: Owner | None) -> None:
