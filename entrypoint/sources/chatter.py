@@ -59,7 +59,9 @@ class Chatter:
             result = call()
             return result, os.pread(self._memory, 1 << 16, 0).decode("utf-8", "replace")
         finally:
-            self._someone_alone = False
+            with self._gate:
+                self._someone_alone = False
+                self._gate.notify_all()
             self._end()
 
     def _begin(self) -> None:
