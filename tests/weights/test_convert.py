@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from entrypoint.engines.onnx import OnnxEngine
-from entrypoint.errors import WeightsError
+from entrypoint.errors import OutputError, WeightsError
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.convert import convert as module
@@ -97,6 +97,21 @@ def test_a_file_that_is_there_is_never_replaced(tmp_path: Path, yolo_bac: Callab
     assert "mine.onnx is there already; remove it, or name another file" in told.stderr.partition("\n")[0]
     assert target.read_text() == "what was there"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_comes_while_the_weights_are_converted_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "mine.safe.pt"
+
+    def meanwhile(*args: Any) -> object:
+        target.write_text("theirs")
+        return plain_content(*args)
+
+    monkeypatch.setattr(module, "plain_content", meanwhile)
+    with pytest.raises(OutputError, match="is there already"):
+        module.convert(find_weights(str(DEMO_WEIGHTS), ()), "safe-pt", target)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
 
 
 def test_an_onnx_file_for_any_size_finds_what_the_original_finds(

@@ -42,7 +42,7 @@ def convert(weights: Weights, to: str, target: Path, size: tuple[int, int] | Non
     or is there already.
     """
     if os.path.lexists(target):
-        raise OutputError(f"{printable(target)} is there already; remove it, or name another file with --output")
+        raise _there_already(target)
     if weights.kind not in (TORCH, TORCH_LEGACY):
         raise NotADetectorError(f"{printable(weights.path)}: only PyTorch checkpoints are converted")
     network = load_network(weights.path, weights.kind)
@@ -53,7 +53,7 @@ def convert(weights: Weights, to: str, target: Path, size: tuple[int, int] | Non
 
 
 def _write(target: Path, writer: Callable[[Path], None]) -> None:
-    """Have a file written beside the target, and renamed when all went well."""
+    """Have a file written beside the target, and given its name when all went well."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
         os.close(handle)
@@ -61,12 +61,26 @@ def _write(target: Path, writer: Callable[[Path], None]) -> None:
         try:
             writer(written)
             written.chmod(0o644)
-            written.replace(target)
+            _name(written, target)
         finally:
             with suppress(OSError):
                 written.unlink()
     except OSError as error:
         raise OutputError(f"{printable(target)} cannot be written: {error.strerror}") from error
+
+
+def _name(written: Path, target: Path) -> None:
+    """Give the file the target's name, which another file may have by now. Raises OSError, OutputError."""
+    try:
+        os.link(written, target)
+    except FileExistsError:
+        raise _there_already(target) from None
+    except OSError:  # a file system without hard links
+        written.replace(target)
+
+
+def _there_already(target: Path) -> OutputError:
+    return OutputError(f"{printable(target)} is there already; remove it, or name another file with --output")
 
 
 def _write_plain(path: Path, network: Network, written: Path) -> None:
