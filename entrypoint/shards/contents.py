@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 from entrypoint.inputstate import InputState
@@ -18,11 +19,11 @@ _TABLES = """
     CREATE TABLE entries (file TEXT, part INT, sha256 TEXT, suffix TEXT, entry BLOB, PRIMARY KEY (file, part))
         WITHOUT ROWID;
     CREATE TABLE used (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
-    CREATE TABLE wanted (part INT, place INT, file TEXT, state BLOB, PRIMARY KEY (part, place)) WITHOUT ROWID;
+    CREATE TABLE wanted (part INT, rank INT, place INT, file TEXT, state BLOB, PRIMARY KEY (part, rank)) WITHOUT ROWID;
 """
 _INDEX = "CREATE INDEX by_content ON entries (sha256, suffix, file, part)"
 _SAME = "SELECT file, part FROM entries WHERE sha256 = ? AND suffix = ?"
-_WANTED = "SELECT place, state, entry FROM wanted JOIN entries USING (file, part) WHERE part = ? ORDER BY place"
+_WANTED = "SELECT place, state, entry FROM wanted JOIN entries USING (file, part) WHERE part = ? ORDER BY rank"
 _GONE = "SELECT DISTINCT file FROM entries WHERE sha256 NOT IN (SELECT sha256 FROM used) ORDER BY file"
 
 
@@ -33,6 +34,7 @@ class Contents:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript(_TABLES)
         self._database.execute("BEGIN")
+        self._ranks = count()
 
     def put(self, number: int, file: str, entry: Entry | None) -> None:
         """What the part of that number says of an input, in place of what it said before."""
@@ -57,11 +59,14 @@ class Contents:
             or self._database.execute(f"{_SAME} ORDER BY file, part LIMIT 1", key).fetchone()
         )
         if found:
-            row = (found[1], place, found[0], state and compact(asdict(state)))
-            self._database.execute("INSERT INTO wanted VALUES (?, ?, ?, ?)", row)
+            row = (found[1], next(self._ranks), place, found[0], state and compact(asdict(state)))
+            self._database.execute("INSERT INTO wanted VALUES (?, ?, ?, ?, ?)", row)
 
     def wanted(self, number: int) -> Iterator[tuple[int, InputState | None, Entry]]:
-        """The inputs that are to have an entry of the part of that number: their places, their states, the entries."""
+        """The inputs that are to have an entry of the part of that number: their places, their states, the entries.
+
+        In the order in which `want` was told of them, which is that in which they are best read.
+        """
         for place, state, line in self._database.execute(_WANTED, (number,)):
             yield place, InputState.from_json(decoded(state)) if state else None, Entry.from_json(decoded(line))
 
