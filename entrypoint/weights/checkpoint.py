@@ -1,16 +1,14 @@
 """A PyTorch checkpoint, ready to run: of classic YOLOv5, or of the ultralytics package."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from entrypoint.errors import NotADetectorError, WeightsError
-from entrypoint.host import memory
+from entrypoint.errors import NotADetectorError
 from entrypoint.models.network import Network
 from entrypoint.weights.classic import checkpoint as classic
 from entrypoint.weights.classic.pickled import Node, read_checkpoint
 from entrypoint.weights.classnames import printable
 from entrypoint.weights.convert.plain import is_plain, revived
+from entrypoint.weights.naming import naming
 from entrypoint.weights.ultralytics.names import PREFIX
 
 _WRAPPERS = ("DataParallel", "DistributedDataParallel")
@@ -22,7 +20,7 @@ def load_checkpoint(path: Path) -> Network:
 
     Raises WeightsError, or one of its kinds, with the path in the message; and what says that memory is out.
     """
-    with _named(path):
+    with naming(path, "YOLO checkpoint"):
         content = read_checkpoint(path)
         model, file_bytes = model_of(content), path.stat().st_size
         if not model.pickled_name.startswith(PREFIX):
@@ -58,20 +56,3 @@ def _unwrapped(model: Node) -> Node:
     if model.pickled_name.endswith(_WRAPPERS) and isinstance(modules, dict) and isinstance(modules.get("module"), Node):
         return modules["module"]  # type: ignore[no-any-return]
     return model
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Have errors within the block name the file, and have odd values be WeightsErrors."""
-    try:
-        yield
-    except WeightsError as error:
-        message = str(error)
-        raise type(error)(message if message.startswith(path.name) else f"{path.name}: {message}") from error
-    except RecursionError as error:
-        raise WeightsError(f"{path.name}: its layers contain themselves") from error
-    except Exception as error:
-        if memory.is_out_of_memory(error):
-            raise
-        what = f"{type(error).__name__}: {str(error)[:200]}"
-        raise WeightsError(f"{path.name}: holds values that no YOLO checkpoint has ({what})") from error

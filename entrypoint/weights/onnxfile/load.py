@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from entrypoint.errors import NotADetectorError, WeightsError
-from entrypoint.host import memory
+from entrypoint.errors import NotADetectorError
 from entrypoint.models.exported import Exported, by_class, final
 from entrypoint.models.graph import Graph
-from entrypoint.text import shown
 from entrypoint.weights.classnames import class_names
+from entrypoint.weights.naming import naming
 from entrypoint.weights.notes import (
     LEAST_STRIDE,
     MOST_STRIDE,
@@ -33,15 +32,8 @@ def load_onnx(path: Path) -> Exported:
     Nothing is computed but shapes. Raises WeightsError, or one of its kinds, with the path in the message; and what
     says that memory is out.
     """
-    try:
+    with naming(path, "export of a detector", f" ({_ADVICE})"):
         return network_of(read_model(path))
-    except WeightsError as error:
-        raise type(error)(shown(f"{path.name}: {error} ({_ADVICE})")) from error
-    except Exception as error:
-        if memory.is_out_of_memory(error):
-            raise
-        what = f"{type(error).__name__}: {str(error)[:200]}"
-        raise WeightsError(shown(f"{path.name}: holds values that no export of a detector has ({what})")) from error
 
 
 def network_of(model: OnnxModel) -> Exported:

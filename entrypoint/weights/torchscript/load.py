@@ -1,17 +1,15 @@
 """A TorchScript file of an export tool, ready to run: its code was found harmless, and its notes tell what it gives."""
 
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from entrypoint.errors import NotADetectorError, WeightsError
-from entrypoint.host import memory
+from entrypoint.errors import NotADetectorError
 from entrypoint.models.exported import Exported, Layout, by_class, final, with_objectness
 from entrypoint.models.graph import PIXELS, Graph
-from entrypoint.text import shown
 from entrypoint.weights.classnames import class_names
+from entrypoint.weights.naming import naming
 from entrypoint.weights.notes import LEAST_STRIDE, family_of, names_of, size_of, stride_of, task_of
 from entrypoint.weights.torchscript.archive import Script, read_script
 
@@ -22,32 +20,16 @@ def load_torchscript(path: Path) -> Exported:
     PyTorch is not asked yet: it gets the very bytes that were checked. Raises WeightsError, or one of its kinds, with
     the path in the message; and what says that memory is out.
     """
-    with _named(path):
+    with naming(path, "export of a detector"):
         data = path.read_bytes()
         return _network_of(read_script(io.BytesIO(data)), data)
 
 
 def read_without_values(path: Path) -> tuple[Script, Exported]:
     """What a TorchScript file says, and its network, which is not to be run: its values are not read."""
-    with _named(path), path.open("rb") as file:
+    with naming(path, "export of a detector"), path.open("rb") as file:
         script = read_script(file)
         return script, _network_of(script, b"")
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Have errors within the block name the file, and have odd values be WeightsErrors."""
-    try:
-        yield
-    except WeightsError as error:
-        raise type(error)(shown(f"{path.name}: {error}")) from error
-    except OSError as error:
-        raise WeightsError(shown(f"{path.name}: cannot be read: {error.strerror}")) from error
-    except Exception as error:
-        if memory.is_out_of_memory(error):
-            raise
-        what = f"{type(error).__name__}: {str(error)[:200]}"
-        raise WeightsError(shown(f"{path.name}: holds values that no export of a detector has ({what})")) from error
 
 
 def _network_of(script: Script, data: bytes) -> Exported:
