@@ -16,7 +16,7 @@ from scripts.smoke.checks import CHECKS
 
 
 @click.command()
-@click.argument("image", default="myorg/yolo-bac:latest")
+@click.argument("image", default="myorg/yolo-bac:0.1.0")
 def main(image: str) -> None:
     """Check IMAGE; the exit code is 1 if any check fails."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
