@@ -20,7 +20,6 @@ class Node:
     sources: frozenset[str]
     publishers: frozenset[str]
     labels: frozenset[str]
-    gpus: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +65,4 @@ def _node(info: dict[str, Any]) -> Node | None:
         sources=frozenset(map(str.lower, compute.get("StorageSources") or ())),
         publishers=frozenset(map(str.lower, compute.get("Publishers") or ())),
         labels=frozenset(f"{key}={value}" for key, value in (info.get("Labels") or {}).items()),
-        gpus=int((compute.get("MaxCapacity") or {}).get("GPU", 0)),
     )
