@@ -13,7 +13,7 @@ import click
 
 from entrypoint.sources.samples import DEMO_SCENES
 from scripts.smoke.bench import Bench, close, expect, records
-from scripts.smoke.layers import layers_of
+from scripts.smoke.layers import layers_of, of_packages
 from scripts.smoke.media import FILES, write_media
 
 VARIANTS: dict[str, tuple[str, float, float]] = {
@@ -70,8 +70,7 @@ def size(bench: Bench) -> None:
     )
     expect(on_disk <= most and compressed <= most_compressed, True)
     expect([layer for layer in found if layer.compressed > _MOST_LAYER], [])
-    others = [layer for layer in found if layer.is_of_packages][-1:]
-    expect(sum(layer.compressed for layer in others) <= _MOST_PACKAGES, True)
+    expect(of_packages(bench.image, found)[-1].compressed <= _MOST_PACKAGES, True)
     program = next(place for place, layer in enumerate(found) if "entrypoint" in layer.made)
     expect(sum(layer.compressed for layer in found[program:]) <= _MOST_PROGRAM, True)
 

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from scripts.smoke.layers import Layer, layers_of
+from scripts.smoke.layers import Layer, layers_of, of_packages
 
 
 @click.command()
@@ -20,7 +20,7 @@ def main(old: str, new: str) -> None:
         click.echo(f"{layer.digest[:19]} {layer.compressed / 1e6:7.1f} MB {state:15} {layer.made[:60]}")
     pulled = sum(layer.compressed for layer in after[kept:])
     click.echo(f"a node with {old} pulls {pulled / 1e6:.1f} of {sum(layer.compressed for layer in after) / 1e6:.1f} MB")
-    sys.exit(_of_packages(before) != _of_packages(after))
+    sys.exit(_packages(old, before) != _packages(new, after))
 
 
 def _kept(before: list[Layer], after: list[Layer]) -> int:
@@ -29,8 +29,8 @@ def _kept(before: list[Layer], after: list[Layer]) -> int:
     return next((n for n, (a, b) in enumerate(pairs) if a.digest != b.digest), min(len(before), len(after)))
 
 
-def _of_packages(layers: list[Layer]) -> list[str]:
-    return [layer.digest for layer in layers if layer.is_of_packages]
+def _packages(image: str, layers: list[Layer]) -> list[str]:
+    return [layer.digest for layer in of_packages(image, layers)]
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ import json
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any
+
+import click
 
 from entrypoint.host import limits
 
@@ -44,6 +46,14 @@ def layers_of(image: str) -> list[Layer]:
         Layer(digest, size, line)
         for digest, size, line in zip(digests, _compressed(image), ["base"] * base + made, strict=True)
     ]
+
+
+def of_packages(image: str, layers: Sequence[Layer]) -> list[Layer]:
+    """Those of packages among an image's, of which there must be one. Raises ClickException."""
+    found = [layer for layer in layers if layer.is_of_packages]
+    if not found:
+        raise click.ClickException(f"{image}: expected a layer of packages, found none among its {len(layers)} layers")
+    return found
 
 
 def _json(*words: str) -> Any:
