@@ -114,14 +114,15 @@ def test_text_is_smaller_in_smaller_images_and_never_too_small_to_read() -> None
     assert scales == sorted(scales) and scales[-1] == 1.0
 
 
-def test_labels_of_a_thousand_boxes_do_not_take_a_square_of_the_time() -> None:
-    random = np.random.default_rng(0)
-    corner = random.uniform(0, 400, (1000, 2))
-    boxes = np.hstack([corner, corner + random.uniform(5, 80, (1000, 2))]).astype(np.int32)
+def test_labels_of_thousands_of_boxes_do_not_take_a_square_of_the_time() -> None:
+    count, random = 3000, np.random.default_rng(0)
+    corner = random.uniform(0, 400, (count, 2))
+    boxes = np.hstack([corner, corner + random.uniform(5, 80, (count, 2))]).astype(np.int32)
+    written = texts(count)
     began = time.process_time()
-    placed = place_labels(boxes, texts(1000), SIZE)
+    placed = place_labels(boxes, written, SIZE)
     assert placed is not None and any(placed)
-    assert time.process_time() - began < 1  # takes some milliseconds; comparing all with all takes seconds
+    assert time.process_time() - began < 0.5  # takes some 15 milliseconds; comparing all with all takes 4 seconds
 
 
 @pytest.mark.parametrize("palette", PALETTES)
