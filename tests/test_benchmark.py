@@ -19,7 +19,7 @@ from scripts.benchmark.clock import timed
 from scripts.benchmark.engines import Meter, Replay
 from scripts.benchmark.stages import STAGES
 from tests.conftest import ROOT
-from tests.videos import make_video, shapes
+from tests.videos import moving
 
 
 def test_every_measurement_is_made(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_every_measurement_is_made(tmp_path: Path) -> None:
 
 
 def test_a_video_is_measured_with_its_parts(tmp_path: Path) -> None:
-    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(12)])
+    video = moving(tmp_path / "a.mp4", 12)
     command = [sys.executable, "-m", "scripts.benchmark", "--video", str(video), "--rounds", "1", "--peer", "true"]
     command += ["--json", str(tmp_path / "figures.json")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

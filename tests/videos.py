@@ -113,6 +113,11 @@ def make_video(path: Path, frames: Sequence[NDArray[np.uint8]], recipe: Recipe |
     return path
 
 
+def moving(path: Path, count: int, recipe: Recipe | None = None, first: int = 0) -> Path:
+    """A video of the moving shapes at `path`: so many frames, from that number on."""
+    return make_video(path, [shapes(number)[0] for number in range(first, first + count)], recipe)
+
+
 def _waves(stream: av.AudioStream, seconds: float) -> Iterator[av.AudioFrame]:
     """A tone in as many frames as the stream's codec wants."""
     size, layout = stream.codec_context.frame_size or 1024, "stereo"

@@ -9,7 +9,7 @@ import pytest
 
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended
-from tests.videos import make_video, shapes
+from tests.videos import moving, shapes
 
 Run = Callable[..., Ended]
 
@@ -63,8 +63,8 @@ def mixed(tmp_path: Path) -> Path:
     (folder / "a").mkdir(parents=True)
     for scene in sorted(DEMO_SCENES.iterdir())[:2]:
         shutil.copy(scene, folder / scene.name)
-    make_video(folder / "a" / "clip.mp4", [shapes(number)[0] for number in range(12)])
-    make_video(folder / "other.avi", [shapes(number)[0] for number in range(3)])
+    moving(folder / "a" / "clip.mp4", 12)
+    moving(folder / "other.avi", 3)
     return folder
 
 

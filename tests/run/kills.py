@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conftest import start
 from tests.run.test_videos import results
-from tests.videos import Recipe, make_video, shapes
+from tests.videos import Recipe, moving
 
 _FRAMES, _KILLS = 3000, 20
 
@@ -17,7 +17,7 @@ def main(folder: Path) -> int:
     """Kill runs until there were enough kills, let each end, and print how its results compare; gives the exit code."""
     folder.mkdir(parents=True)
     recipe = Recipe(audio="aac", turned=90, gop=50)
-    source = make_video(folder / "a.mp4", [shapes(number)[0] for number in range(_FRAMES)], recipe)
+    source = moving(folder / "a.mp4", _FRAMES, recipe)
     command: list[object] = ["--demo", "--source", source, "--save-frames", "--save-txt"]
     began = time.monotonic()
     _end(command, folder / "whole")

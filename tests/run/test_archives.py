@@ -12,7 +12,7 @@ import pytest
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended, records, start
 from tests.sources.archives.test_archives import MAKERS
-from tests.videos import make_video, shapes
+from tests.videos import moving
 
 Run = Callable[..., Ended]
 SCENES = [path.read_bytes() for path in sorted(DEMO_SCENES.iterdir())]
@@ -62,7 +62,7 @@ def test_a_compressed_archive_goes_on_after_a_stop(yolo_bac: Run, tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["stored zip", "deflated zip", "tar.gz"])
 def test_a_video_in_an_archive_gives_what_the_video_does(yolo_bac: Run, tmp_path: Path, kind: str) -> None:
-    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(20)])
+    video = moving(tmp_path / "a.mp4", 20)
     (tmp_path / "x.data").write_bytes(MAKERS[kind]({"a.mp4": video.read_bytes(), "0.png": SCENES[0]}))
     for source, project in ((video, "one"), (tmp_path / "x.data", "other")):
         assert yolo_bac("--demo", "--source", source, "--project", tmp_path / project, "--imgsz", 320).code == 0

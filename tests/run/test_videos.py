@@ -17,15 +17,11 @@ import pytest
 from entrypoint.jsontext import decoded
 from tests.conftest import Ended, records, start
 from tests.schemas import assert_valid
-from tests.videos import Recipe, make_video, shapes
+from tests.videos import Recipe, make_video, moving, shapes
 
 Run = Callable[..., Ended]
 WIDTH, HEIGHT = 320, 256
 KILLS = 4
-
-
-def moving(path: Path, count: int, recipe: Recipe | None = None, first: int = 0) -> Path:
-    return make_video(path, [shapes(number)[0] for number in range(first, first + count)], recipe)
 
 
 def by_frame(record: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:

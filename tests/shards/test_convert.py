@@ -10,7 +10,7 @@ import pytest
 
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended
-from tests.videos import make_video, shapes
+from tests.videos import make_video, moving
 
 Run = Callable[..., Ended]
 FORMATS = "frames,json,predictions,coco,jsonl,csv,parquet,yolo,voc,cvat,labelstudio,coco-results,megadetector"
@@ -23,7 +23,7 @@ def source(tmp_path: Path) -> Path:
     (folder / "a b").mkdir(parents=True)
     for name, scene in zip(("a b/ü (1).png", "a b/x.png", "x.png"), sorted(DEMO_SCENES.iterdir()), strict=False):
         shutil.copy(scene, folder / name)
-    make_video(folder / "a b" / "moving.mp4", [shapes(number)[0] for number in range(4)])
+    moving(folder / "a b" / "moving.mp4", 4)
     make_video(folder / "grey.mkv", [np.full((64, 64, 3), 128, np.uint8)] * 3)
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
     return folder
@@ -97,7 +97,7 @@ def test_a_folder_that_holds_no_run_is_named(yolo_bac: Run, tmp_path: Path) -> N
 
 
 def test_a_video_whose_frames_are_lost_is_a_failure_of_the_converted_run(yolo_bac: Run, tmp_path: Path) -> None:
-    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(3)])
+    video = moving(tmp_path / "a.mp4", 3)
     assert yolo_bac("--demo", "--source", video, "--project", tmp_path, "--nosave", "--no-report").code == 0
     (tmp_path / "exp" / "video-frames" / "a.mp4.jsonl").unlink()
     ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "predictions")

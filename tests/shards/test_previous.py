@@ -17,7 +17,7 @@ from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended
 from tests.run.test_resume import journal, status
 from tests.shards.test_merge import images, tree
-from tests.videos import make_video, shapes
+from tests.videos import moving
 
 Run = Callable[..., Ended]
 DETECT = ("--demo", "--save-txt", "--save-crop", "--save-csv", "--engine", "onnx")
@@ -306,7 +306,7 @@ def test_how_to_go_on_is_said_for_where_the_run_is(
 def test_a_video_is_taken_over_whole_under_another_name_also_out_of_an_archive(yolo_bac: Run, tmp_path: Path) -> None:
     source, before = tmp_path / "in", tmp_path / "before"
     source.mkdir()
-    video = make_video(source / "a.mp4", [shapes(number)[0] for number in range(8)])
+    video = moving(source / "a.mp4", 8)
     sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
     common = (*DETECT, "--save-frames", "--source", source)
     assert yolo_bac(*common, "--project", before).code == 0
@@ -323,7 +323,7 @@ def test_a_video_is_taken_over_whole_under_another_name_also_out_of_an_archive(y
 
 
 def test_a_video_whose_frame_records_are_damaged_is_looked_at_again(yolo_bac: Run, tmp_path: Path) -> None:
-    video = make_video(tmp_path / "a.mp4", [shapes(number)[0] for number in range(4)])
+    video = moving(tmp_path / "a.mp4", 4)
     yolo_bac(*DETECT, "--source", video, "--project", tmp_path / "before")
     frames = next((tmp_path / "before" / "exp" / "video-frames").glob("*.jsonl"))
     whole = frames.read_bytes()
