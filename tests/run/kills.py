@@ -1,13 +1,12 @@
 """Two minutes of video with sound, turned, and killed at twenty random moments: `python -m tests.run.kills FOLDER`."""
 
 import random
-import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-from tests.conftest import start
-from tests.run.test_videos import results
+from tests.run.attempts import Moment, ended, killed, results, segments
 from tests.videos import Recipe, moving
 
 _FRAMES, _KILLS = 3000, 20
@@ -20,7 +19,7 @@ def main(folder: Path) -> int:
     source = moving(folder / "a.mp4", _FRAMES, recipe)
     command: list[object] = ["--demo", "--source", source, "--save-frames", "--save-txt"]
     began = time.monotonic()
-    _end(command, folder / "whole")
+    ended(command, folder / "whole")
     whole = time.monotonic() - began
     expected, chance = results(folder / "whole" / "exp"), random.Random(0)
     print(f"{_FRAMES} frames in {whole:.1f} s, {len(expected)} results", flush=True)
@@ -28,10 +27,10 @@ def main(folder: Path) -> int:
     while kills < _KILLS:
         runs += 1
         project = folder / f"killed-{runs}"
-        while kills < _KILLS and _killed(command, project, chance.uniform(0.05, 0.6) * whole):
+        while kills < _KILLS and killed(command, project, _after(chance.uniform(0.05, 0.6) * whole)):
             kills += 1
-            print(f"kill {kills}: {_segments(project)} segments done", flush=True)
-        _end(command, project)
+            print(f"kill {kills}: {len(segments(project))} segments done", flush=True)
+        ended(command, project)
         found = results(project / "exp")
         wrong = sorted(file for file in expected.keys() | found.keys() if expected.get(file) != found.get(file))
         print(
@@ -42,26 +41,11 @@ def main(folder: Path) -> int:
     return int(differing > 0)
 
 
-def _killed(command: list[object], project: Path, seconds: float) -> bool:
-    """Run for so long; False where it has come to its end by then."""
-    job = start(*command, "--project", project)
-    time.sleep(seconds)
-    job.send_signal(signal.SIGKILL)
-    job.communicate()
-    return job.returncode == -signal.SIGKILL
+def _after(seconds: float) -> Moment:
+    def wait(job: "subprocess.Popen[str]") -> None:
+        time.sleep(seconds)
 
-
-def _end(command: list[object], project: Path) -> None:
-    """Run to the end, unless an earlier attempt has come there."""
-    if not (project / "exp" / "predictions.json").exists():
-        job = start(*command, "--project", project)
-        _, stderr = job.communicate()
-        if job.returncode:
-            raise SystemExit(stderr)
-
-
-def _segments(project: Path) -> int:
-    return len(list(project.glob("exp/segments/**/*.jsonl")))
+    return wait
 
 
 if __name__ == "__main__":

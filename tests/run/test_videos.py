@@ -2,8 +2,6 @@
 
 import json
 import random
-import signal
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +13,16 @@ import numpy as np
 import pytest
 
 from entrypoint.jsontext import decoded
-from tests.conftest import Ended, records, start
+from entrypoint.results.segments import FRAMES_A_SEGMENT
+from tests.conftest import Ended, records
+from tests.run import attempts
+from tests.run.attempts import results
 from tests.schemas import assert_valid
 from tests.videos import Recipe, make_video, moving, shapes
 
 Run = Callable[..., Ended]
 WIDTH, HEIGHT = 320, 256
-KILLS = 4
+KILLS = 2  # each after a segment
 
 
 def by_frame(record: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
@@ -173,47 +174,21 @@ def test_a_video_without_a_frame_does_not_end_the_run(yolo_bac: Run, tmp_path: P
     assert len(by_frame(found["good.mp4"])) == 5
 
 
-_OF_THE_RUN = ("status.json", "records.jsonl", "index.html")
-
-
-def results(run: Path) -> dict[str, bytes]:
-    """All that a run has left, but for what is said of the run itself."""
-    paths = (path for path in run.rglob("*") if path.is_file() and path.name not in _OF_THE_RUN)
-    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in paths}
-    for name in ("predictions.json", "coco.json"):
-        plain = json.loads(found[name])
-        del plain["info"]
-        found[name] = json.dumps(plain).encode()
-    return found
-
-
-def kill_and_continue(command: list[object], folder: Path, kills: int, chance: random.Random, whole: float) -> int:
-    """Kill a run at so many random moments, then let it end; gives how many of its attempts went on from a segment."""
-    went_on = 0
-    for _ in range(kills):
-        job = start(*command, "--project", folder)
-        time.sleep(chance.uniform(0.1, 0.6) * whole)
-        job.send_signal(signal.SIGKILL)
-        job.communicate()
-        journal = folder / "exp" / "records.jsonl"
-        went_on += journal.exists() and b'"segment": ' in journal.read_bytes()
-    job = start(*command, "--project", folder)
-    _, stderr = job.communicate()
-    assert job.returncode == 0, stderr
-    return went_on
-
-
 def test_a_video_that_is_killed_at_any_moment_ends_as_one_that_is_not(tmp_path: Path) -> None:
-    frames = [shapes(number, 96, 64)[0] for number in range(1300)]
+    stride, chance, killed = 2, random.Random(0), tmp_path / "killed"
+    frames = [shapes(number, 96, 64)[0] for number in range(stride * (KILLS * FRAMES_A_SEGMENT + 80))]
     source = make_video(tmp_path / "a.mp4", frames, Recipe(audio="aac", turned=90, gop=50))
-    command = ["--demo", "--source", source, "--imgsz", 96, "--save-frames", "--vid-stride", 2, "--conf-thres", 0.2]
-    began = time.monotonic()
-    job = start(*command, "--project", tmp_path / "whole")
-    _, stderr = job.communicate()
-    whole = time.monotonic() - began
-    assert job.returncode == 0, stderr
-    kill_and_continue(command, tmp_path / "killed", KILLS, random.Random(0), whole)
-    assert results(tmp_path / "killed" / "exp") == results(tmp_path / "whole" / "exp")
+    command = ["--demo", "--source", source, "--imgsz", 96, "--save-frames", "--vid-stride", stride]
+    command += ["--conf-thres", 0.2]
+    attempts.ended(command, tmp_path / "whole")
+    went_on = 0
+    for _ in range(KILLS):
+        went_on += bool(attempts.segments(killed))
+        attempts.killed(command, killed, attempts.after_a_segment(killed, chance.uniform(0, 0.5)))
+    attempts.ended(command, killed)
+    assert went_on > 0
+    assert attempts.segments(killed) == list(range(KILLS)), "a segment was made twice"
+    assert results(killed / "exp") == results(tmp_path / "whole" / "exp")
 
 
 def test_shards_of_videos_merge_to_the_whole(yolo_bac: Run, tmp_path: Path) -> None:
