@@ -1,6 +1,5 @@
 """--exif: records tell when and where photographs were taken, and are else what they were without it."""
 
-import io
 import json
 import shutil
 import zipfile
@@ -10,15 +9,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from PIL.TiffImagePlugin import IFDRational
 
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended, records
+from tests.photographs import LATITUDE, LONGITUDE, TAKEN, noted, place, saved
 from tests.schemas import assert_valid
 
 Run = Callable[..., Ended]
-TAKEN = "2026:05:31 18:00:05"
-SOUTH, EAST = -33.8599, 151.2111
+SOUTH, EAST = -LATITUDE, LONGITUDE
 KEYS = ("datetime", "latitude", "longitude")
 ENTRIES: dict[str, dict[str, Any]] = {
     "a/both.jpg": {"datetime": TAKEN, "latitude": SOUTH, "longitude": EAST},
@@ -28,18 +26,10 @@ ENTRIES: dict[str, dict[str, Any]] = {
 }
 
 
-def photograph(time: bool, place: bool) -> bytes:
+def photograph(has_time: bool, has_place: bool) -> bytes:
     """A scene of the demo as a camera would have saved it."""
-    exif = Image.Exif()
-    if time:
-        exif.get_ifd(0x8769)[0x9003] = TAKEN
-    if place:
-        south = (IFDRational(33), IFDRational(51), IFDRational(3564, 100))
-        east = (IFDRational(151), IFDRational(12), IFDRational(3996, 100))
-        exif.get_ifd(0x8825).update({1: "S", 2: south, 3: "E", 4: east})
-    file = io.BytesIO()
-    Image.open(min(DEMO_SCENES.iterdir())).convert("RGB").save(file, "JPEG", quality=95, exif=exif)
-    return file.getvalue()
+    exif = noted(TAKEN if has_time else None, place("S", "E") if has_place else None)
+    return saved(Image.open(min(DEMO_SCENES.iterdir())).convert("RGB"), exif, quality=95)
 
 
 @pytest.fixture
@@ -47,10 +37,10 @@ def source(tmp_path: Path) -> Path:
     """Photographs with time and place, with one of them, with neither, with broken EXIF data, and one that fails."""
     folder = tmp_path / "in"
     (folder / "a").mkdir(parents=True)
-    (folder / "a" / "both.jpg").write_bytes(photograph(time=True, place=True))
-    (folder / "a" / "time.jpg").write_bytes(photograph(time=True, place=False))
-    (folder / "neither.jpg").write_bytes(photograph(time=False, place=False))
-    whole = photograph(time=True, place=True)
+    (folder / "a" / "both.jpg").write_bytes(photograph(has_time=True, has_place=True))
+    (folder / "a" / "time.jpg").write_bytes(photograph(has_time=True, has_place=False))
+    (folder / "neither.jpg").write_bytes(photograph(has_time=False, has_place=False))
+    whole = photograph(has_time=True, has_place=True)
     start = whole.index(b"Exif\0\0") + 14  # behind the header of the directory that everything is found by
     (folder / "hostile.jpg").write_bytes(whole[:start] + b"\xff" * 40 + whole[start + 40 :])
     (folder / "failed.jpg").write_bytes(whole[:-200])

@@ -1,6 +1,5 @@
 """When and where a photograph was taken: read from all kinds that have EXIF, and never a reason to fail."""
 
-import io
 import struct
 import subprocess
 import sys
@@ -18,8 +17,7 @@ from PIL.TiffImagePlugin import IFDRational
 from entrypoint.exif import Exif
 from entrypoint.sources.exif import read_exif
 from tests.conftest import ROOT
-
-TAKEN = "2026:05:31 18:00:05"
+from tests.photographs import LATITUDE, LONGITUDE, TAKEN, noted, place, saved
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,40 +30,27 @@ def plain_pillow() -> Iterator[None]:
 
 
 def photograph(kind: str = "JPEG", gps: dict[int, Any] | None = None, taken: object = TAKEN) -> bytes:
-    """An image with EXIF data."""
-    exif = Image.Exif()
+    """An image that was taken, and changed another time."""
+    exif = noted(taken, gps)
     exif[0x0132] = "2027:01:01 00:00:00"
-    exif.get_ifd(0x8769)[0x9003] = taken
-    if gps:
-        exif.get_ifd(0x8825).update(gps)
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, kind, exif=exif.tobytes())
-    return file.getvalue()
-
-
-def place(latitude: str = "S", longitude: str = "W", degrees: float = 33) -> dict[int, Any]:
-    """A place with these sides."""
-    parts = (IFDRational(int(degrees)), IFDRational(51), IFDRational(3564, 100))
-    return {1: latitude, 2: parts, 3: longitude, 4: parts}
+    return saved(Image.new("RGB", (8, 8)), exif, kind)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_time_and_place_are_read(kind: str) -> None:
-    assert read_exif(photograph(kind, place()), "all") == Exif(TAKEN, -33.8599, -33.8599)
+    assert read_exif(photograph(kind, place()), "all") == Exif(TAKEN, -LATITUDE, -LONGITUDE)
 
 
 def test_time_and_place_are_read_from_what_phones_take(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9003] = TAKEN
-    exif.get_ifd(0x8825).update(place())
-    pillow_heif.from_pillow(Image.new("RGB", (64, 64))).save(tmp_path / "x.heic", exif=exif.tobytes())
-    assert read_exif((tmp_path / "x.heic").read_bytes(), "all") == Exif(TAKEN, -33.8599, -33.8599)
+    exif = noted(TAKEN, place()).tobytes()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 64))).save(tmp_path / "x.heic", exif=exif)
+    assert read_exif((tmp_path / "x.heic").read_bytes(), "all") == Exif(TAKEN, -LATITUDE, -LONGITUDE)
 
 
 @pytest.mark.parametrize(("sides", "expected"), [("NE", (1, 1)), ("NW", (1, -1)), ("SE", (-1, 1)), ("SW", (-1, -1))])
 def test_north_and_east_are_positive(sides: str, expected: tuple[int, int]) -> None:
     found = read_exif(photograph(gps=place(*sides)), "all")
-    assert found and (found.latitude, found.longitude) == (33.8599 * expected[0], 33.8599 * expected[1])
+    assert found and (found.latitude, found.longitude) == (LATITUDE * expected[0], LONGITUDE * expected[1])
 
 
 def test_the_place_is_read_only_where_it_is_asked_for() -> None:
@@ -129,9 +114,7 @@ def test_hostile_values_are_no_times(tag: int, value: object) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[tag] = value
     exif[tag] = value
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(file, "JPEG", exif=exif)
-    assert read_exif(file.getvalue(), "all") == Exif()
+    assert read_exif(saved(Image.new("RGB", (8, 8)), exif), "all") == Exif()
 
 
 def test_damage_is_not_talked_about(tmp_path: Path) -> None:
