@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
+from scripts.benchmark.__main__ import OF_VIDEOS, main
 from scripts.benchmark.clock import timed
 from scripts.benchmark.engines import Meter, Replay
 from scripts.benchmark.stages import STAGES
@@ -55,11 +57,37 @@ def test_a_video_is_measured_with_its_parts(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
     figures = json.loads((tmp_path / "figures.json").read_bytes())
+    assert set(figures) == set(OF_VIDEOS)
     whole = figures["whole"]
     parts = whole["network alone"]["core_ms"], whole["decoding and encoding alone"]["core_ms"]
     assert whole["frames"] == 12 and min(parts) > 0 and figures["peer"]["a.mp4"]["peer_seconds"] > 0
     assert whole["work_of_both"] == pytest.approx(whole["whole job"]["core_ms"] / sum(parts))
     assert "of the slower part's time" in ended.stdout
+
+
+def test_what_is_asked_for_alone_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.benchmark", "--count", "1", "--rounds", "1", "--only", "growth"]
+    command += ["--json", str(tmp_path / "figures.json")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads((tmp_path / "figures.json").read_bytes())
+    assert set(figures) == {"machine", "growth"} and set(figures["growth"]) == {"1", "10", "ms_each_further"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--only", "peer"], "--only peer: expected --peer COMMAND too"),
+        (["--video", __file__, "--only", "whole", "--only", "peer"], "--only peer: expected --peer COMMAND too"),
+        (["--video", __file__, "--only", "stages"], "--video: stages can be measured with images alone"),
+        (["--video", __file__, "--growth"], "--video: growth can be measured with images alone"),
+        (["--video", __file__, "--only", "growth", "--only", "lock"], "--video: lock, growth can be"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_measured_is_refused(options: list[str], said: str) -> None:
+    ended = CliRunner().invoke(main, options)
+    assert ended.exit_code == 2 and said in ended.output
 
 
 def test_a_peer_that_fails_is_no_result() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 
 MEASUREMENTS = ("stages", "whole", "scaling", "lock", "start", "growth", "peer")
+OF_VIDEOS = ("whole", "peer")
 
 
 @click.command()
@@ -50,6 +52,8 @@ def main(
     Of figures that are compared, each round takes one in turn, and medians over the rounds are printed, so that what
     else the machine does hurts all alike.
     """
+    growth = growth or "growth" in only
+    _refuse((*only, "growth") if growth else only, video=video, peer=peer)
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = dict(os.environ)  # what whole commands are to see: the settings for our libraries slow a peer down
     quiet_libraries()
@@ -76,6 +80,14 @@ def main(
         figures = {name: measure() for name, measure in measurements.items() if not only or name in ("machine", *only)}
     if report:
         report.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _refuse(asked: Sequence[str], *, video: Path | None, peer: str | None) -> None:
+    """Raises UsageError where something is asked for that cannot be measured."""
+    if "peer" in asked and not peer:
+        raise click.UsageError("--only peer: expected --peer COMMAND too")
+    if video and (others := [name for name in MEASUREMENTS if name in asked and name not in OF_VIDEOS]):
+        raise click.UsageError(f"--video: {', '.join(others)} can be measured with images alone")
 
 
 if __name__ == "__main__":
