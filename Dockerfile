@@ -15,7 +15,6 @@ ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CH
 RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-pip python3-venv \
  && rm -rf /var/lib/apt/lists/*
-RUN python3 -m venv --without-pip /opt/yolo-bac/venv
 ARG VARIANT=cuda12.8
 COPY requirements.txt image/requirements-*.txt image/install image/licences.py image/trim image/layers.py /build/
 # In one step, within which files move to their layers without being copied. Bytecode is checked by source hash once and
@@ -23,7 +22,8 @@ COPY requirements.txt image/requirements-*.txt image/install image/licences.py i
 # each time, or equal sources would give byte code that differs in how it refers to itself.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/run/secrets/ca_bundle \
-    sh /build/install "${VARIANT}" /opt/yolo-bac/venv \
+    python3 -m venv --without-pip /opt/yolo-bac/venv \
+ && sh /build/install "${VARIANT}" /opt/yolo-bac/venv \
  && /opt/yolo-bac/venv/bin/python /build/licences.py /opt/yolo-bac/licences \
  && sh /build/trim "${VARIANT}" /opt/yolo-bac/venv/lib/python3*/site-packages \
  && PYTHONHASHSEED=0 /opt/yolo-bac/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash \
