@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from entrypoint.errors import SourceError
+from entrypoint.settings import Settings
 from entrypoint.shards.parts import Part
 from entrypoint.text import difference, printable
 
@@ -21,6 +22,8 @@ class Job:
 
     identity: dict[str, Any]
     settings: dict[str, Any]
+    made_with: Settings
+    """The settings that decide the results, which all parts have in common."""
     weights: dict[str, Any]
     count: int
     device: str
@@ -38,7 +41,7 @@ class Job:
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> Self:
-        """Raises SourceError when the parts are of different jobs."""
+        """Raises SourceError when the parts are of different jobs, or of one that this program would not do."""
         first = parts[0]
         _require_equal(parts, tuple(first.decisive))
         ignored: dict[str, int] = {}
@@ -65,6 +68,7 @@ class Job:
         return cls(
             identity,
             {**first.status.settings, "shard": None},
+            first.made_with,
             first.status.weights or {},
             count,
             _each(part.status.device for part in parts),

@@ -22,7 +22,6 @@ from entrypoint.results.runstatus import State
 from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
-from entrypoint.settings import Settings
 from entrypoint.shards.beside import run_names, said_of_runs
 from entrypoint.shards.job import CONTENT, Job, contradiction
 from entrypoint.shards.meeting import Meeting
@@ -67,7 +66,7 @@ def _is_result(_: str, path: str) -> bool:
 class _Merge:
     def __init__(self, job: Job, parts: Sequence[Part], folder: RunFolder, meeting: Meeting) -> None:
         self._job, self._parts, self._folder, self._meeting = job, parts, folder, meeting
-        self._formats = named(job.formats, Settings(), job.names)
+        self._formats = named(job.formats, job.made_with, job.names)
         self._twins = frozenset[str]()
         self._prefixes = [f"{name}/" for name in job.runs] or [""] * len(parts)
 

@@ -7,13 +7,18 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from entrypoint.checks import checked_text, shown
+from entrypoint.errors import SourceError, UsageError
 from entrypoint.jsontext import decoded
+from entrypoint.option import Option, declared
 from entrypoint.results.claim import read_status
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.journallines import lines
-from entrypoint.results.runstatus import RunStatus
+from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Tree
+from entrypoint.settings import Settings
 from entrypoint.shards.packed import PackedParts, Wanted
+from entrypoint.text import printable
 
 _DECISIVE = {"version": str, "weights": str, "source": str, "settings": dict}
 
@@ -86,6 +91,22 @@ class Part:
         return {name: self.status.identity[name] for name in _DECISIVE}
 
     @property
+    def made_with(self) -> Settings:
+        """The settings that decided its results; one of which it says nothing is as by default.
+
+        Raises SourceError for a value that this program's option cannot have.
+        """
+        said = self.decisive["settings"]
+        options = [option for option in declared(Settings) if option.decides and option.name in said]
+        try:
+            return Settings(**{option.name: _value(option, said[option.name]) for option in options})
+        except (UsageError, ValueError) as error:
+            raise SourceError(
+                f"{printable(self.path)} was made with a setting that this version of the program does not have "
+                f"({error}); expected a run of this version, with a whole {STATUS}"
+            ) from error
+
+    @property
     def count(self) -> int:
         """How many parts the job has."""
         merged, part = self.status.merged, self.status.part
@@ -117,6 +138,21 @@ class Part:
                     yield number, "", str(error)
         finally:
             os.close(descriptor)
+
+
+def _value(option: Option, said: object) -> Any:
+    """The value of an option, which is `said` in JSON as a run writes it. Raises UsageError, ValueError."""
+    if said == (list(option.default) if isinstance(option.default, tuple) else option.default):
+        return option.default
+    for one in said if isinstance(said, list) else [said]:
+        if isinstance(one, (dict, list)):
+            raise ValueError(f"{option.name}: {shown(said)} is no value of an option")
+        if isinstance(one, str):
+            checked_text(one, option.name)
+    value = option.checked(said)
+    if (list(value) if isinstance(value, tuple) else value) != said:
+        raise ValueError(f"{option.name}: {shown(said)} is not what a run writes for {shown(value)}")
+    return value
 
 
 def unpack(parts: Iterable[Part], scratch: Path, wanted: Wanted) -> None:

@@ -49,10 +49,14 @@ class Report(RunFilesFormat):
                 return picture.read()
 
         index, sheet = files
+        palette = self.settings.palette
         annotated = Images.name in status.formats
         links = _links(folder, collected.shown_files) if annotated else {}
-        index.write(page(status, collected, self.names, thumbnail=thumbnail, links=links, annotated=annotated))
-        sheet.write(contact_sheet(tiles_of(collected.looked_at, thumbnail), self.settings.palette))
+        text = page(
+            status, collected, self.names, thumbnail=thumbnail, links=links, annotated=annotated, palette=palette
+        )
+        index.write(text)
+        sheet.write(contact_sheet(tiles_of(collected.looked_at, thumbnail), palette))
 
 
 def _links(folder: RunFolder, files: Sequence[str]) -> dict[str, str]:

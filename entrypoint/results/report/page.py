@@ -12,6 +12,7 @@ from entrypoint.results.report.advice import advice_on
 from entrypoint.results.report.collect import Collected
 from entrypoint.results.report.templating import environment, policy, source
 from entrypoint.results.runstatus import RunStatus
+from entrypoint.resultsettings import Palette
 
 _SAID_BY_FACTS = ("weights", "source", "device", "engine")
 _MOST_CLASSES = 16
@@ -29,17 +30,18 @@ def page(
     thumbnail: Callable[[str], bytes | None],
     links: Mapping[str, str],
     annotated: bool,
+    palette: Palette,
 ) -> bytes:
     """The whole page.
 
     `status` is what is known of the run when all its inputs have their records. `thumbnail` gives an input's picture,
     a JPEG; as many are embedded as the page has room for. `annotated` tells whether the run has left images, at
-    images/<file> or where `links` says.
+    images/<file> or where `links` says, with the colours of `palette`.
     """
     gallery = {
         **collected.gallery(names, links),
         "advice": {kind: advice_on(kind) for kind in collected.failures},
-        "colours": [_web_colour(class_id, status) for class_id in range(len(names))],
+        "colours": [_web_colour(class_id, palette) for class_id in range(len(names))],
         "annotated": annotated,
     }
     style = source("report.css")
@@ -53,13 +55,13 @@ def page(
             script=script,
             data=_packed(gallery),
             thumbnails=_lines(collected.shown_files, thumbnail),
-            **_words(status, collected, names),
+            **_words(status, collected, names, palette),
         )
     )
     return text.encode("utf-8", "backslashreplace")
 
 
-def _words(status: RunStatus, collected: Collected, names: Sequence[str]) -> dict[str, Any]:
+def _words(status: RunStatus, collected: Collected, names: Sequence[str], palette: Palette) -> dict[str, Any]:
     """What the page says outside the gallery."""
     failed, shown = collected.failures.total(), len(collected.shown_files)
     return {
@@ -71,7 +73,7 @@ def _words(status: RunStatus, collected: Collected, names: Sequence[str]) -> dic
         "counts": _counts(status, collected),
         "facts": _facts(status),
         "failures": [(kind, count, advice_on(kind)) for kind, count in collected.failures.most_common()],
-        "classes": _classes(collected, names, status),
+        "classes": _classes(collected, names, palette),
         "confidences": collected.confidence_bars,
         "objects": collected.object_bars,
         "throughput": _throughput(status.throughput),
@@ -122,12 +124,12 @@ def _facts(status: RunStatus) -> list[Row]:
 
 
 def _classes(
-    collected: Collected, names: Sequence[str], status: RunStatus
+    collected: Collected, names: Sequence[str], palette: Palette
 ) -> list[tuple[str, int, int | None, str | None]]:
     """Name, count, number and colour of the most frequent classes, and one line for the others."""
     ranked = collected.by_class.most_common()
     rows: list[tuple[str, int, int | None, str | None]] = [
-        (names[class_id], count, class_id, _web_colour(class_id, status)) for class_id, count in ranked[:_MOST_CLASSES]
+        (names[class_id], count, class_id, _web_colour(class_id, palette)) for class_id, count in ranked[:_MOST_CLASSES]
     ]
     others = ranked[_MOST_CLASSES:]
     if others:
@@ -165,9 +167,9 @@ def _lines(shown: Sequence[str], thumbnail: Callable[[str], bytes | None]) -> st
     return "\n".join(lines)
 
 
-def _web_colour(class_id: int, status: RunStatus) -> str:
+def _web_colour(class_id: int, palette: Palette) -> str:
     """The colour that a class has in the images of the run."""
-    blue, green, red = colour(class_id, "safe" if status.settings.get("palette") == "safe" else "bright")
+    blue, green, red = colour(class_id, palette)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 

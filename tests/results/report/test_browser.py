@@ -40,7 +40,8 @@ def seen(request: pytest.FixtureRequest, modules: str, tmp_path_factory: pytest.
     count = request.param
     picture = encoded(plain(90, 160, 120)) if count == 14 else None
     path = tmp_path_factory.mktemp("report") / "index.html"
-    path.write_bytes(page(STATUS, collected(count), NAMES, thumbnail=lambda _: picture, links={}, annotated=False))
+    given: dict[str, Any] = {"links": {}, "annotated": False, "palette": "bright"}
+    path.write_bytes(page(STATUS, collected(count), NAMES, thumbnail=lambda _: picture, **given))
     return clicked(modules, path) | {"count": count}
 
 

@@ -42,8 +42,8 @@ class Elements(HTMLParser):
 
 def made(gathered: Collected, **options: Any) -> str:
     """The page of a run without pictures."""
-    given: dict[str, Any] = {"thumbnail": nothing, "links": {}, "annotated": False} | options
-    return page(STATUS, gathered, NAMES, **given).decode()
+    given: dict[str, Any] = {"thumbnail": nothing, "links": {}, "annotated": False, "palette": "bright"} | options
+    return page(given.pop("status", STATUS), gathered, NAMES, **given).decode()
 
 
 def nothing(file: str) -> None:
@@ -137,7 +137,7 @@ def test_every_kind_of_failure_that_the_program_knows_has_advice() -> None:
 @pytest.mark.parametrize("gathered", [Collected(), collected(1)], ids=["no input", "one input"])
 def test_a_page_of_next_to_nothing(gathered: Collected) -> None:
     assert "<h1" in made(gathered)
-    assert "<h1" in page(RunStatus.claimed({}), gathered, NAMES, thumbnail=nothing, links={}, annotated=True).decode()
+    assert "<h1" in made(gathered, status=RunStatus.claimed({}), annotated=True)
 
 
 def test_a_video_keeps_the_times_of_its_detections() -> None:
