@@ -66,6 +66,7 @@ class SubCommand(click.Command):
                 raise click.UsageError(f"`{self.name}` would ignore {parameter.opts[0]}: leave it out.")
             if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
                 ctx.params[name] = parent.params[name]
+                ctx.set_parameter_source(name, ParameterSource.COMMANDLINE)
 
 
 def wanted_log_format(words: Sequence[str]) -> LogFormat:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of, settings_in
@@ -25,13 +26,19 @@ def convert_results_command(options: Iterable[Option]) -> click.Command:
     )
 
 
-def _convert(run: Path, truth: Path | None, **values: Any) -> int:
+@click.pass_context
+def _convert(ctx: click.Context, /, run: Path, truth: Path | None, **values: Any) -> int:
     """Write further formats of a run that has ended.
 
-    They are those that the run itself would have written with the same --format, in a folder of their own. With
-    --truth, coco-results has the ids of that ground truth.
+    They are those that the run itself would have written with the same --format, in a folder of their own. What is not
+    given is as it was for the run. With --truth, coco-results has the ids of that ground truth.
     """
+    options = [
+        option
+        for option in declared(Settings)
+        if not (option.decides and ctx.get_parameter_source(option.name) is ParameterSource.DEFAULT)
+    ]
     with signals.stoppable():
         from entrypoint.shards.convert import convert
 
-        return convert(run, Settings(**settings_in(values, declared(Settings))), truth)
+        return convert(run, settings_in(values, options), truth)

@@ -1,11 +1,12 @@
 """`yolo-bac convert-results`: further formats of a run that has ended, in a folder of their own."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError
@@ -29,15 +30,17 @@ from entrypoint.text import printable
 from entrypoint.values import Record
 
 
-def convert(run: Path, settings: Settings, truth: Path | None) -> int:
-    """Write the formats that `settings.format` names from the records in the folder `run`; give the exit code.
+def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
+    """Write the formats that the option `format` names from the records in the folder `run`; give the exit code.
 
-    They go to `<project>/<name>`, as whole as the run would have left them there, and what was found in the frames of
-    videos with them. COCO's results get the ids of the ground truth `truth`. Raises UsageError for a format that needs
-    pixels, SourceError where there is no run.
+    Options that decide results and are not given are as they were for the run. The formats go to `<project>/<name>`, as
+    whole as the run would have left them there, and what was found in the frames of videos with them. COCO's results
+    get the ids of the ground truth `truth`. Raises UsageError for a format that needs pixels, SourceError where there
+    is no run.
     """
-    kinds = _convertible(settings)
+    kinds = _convertible(Settings(**options))
     part = _run_in(run)
+    settings = replace(part.made_with, **options)
     if part.status.state != "finished":
         LOG.warning("the run in %s is %s: what it has not looked at is left out", printable(run), part.status.state)
     formats = [kind(settings, tuple((part.status.weights or {})["classes"])) for kind in kinds]

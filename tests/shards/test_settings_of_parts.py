@@ -81,3 +81,25 @@ def test_what_a_part_says_of_unknown_settings_is_passed_over(yolo_bac: Run, tmp_
     plain["identity"]["settings"]["of another version"] = [{}]
     (tmp_path / "exp" / "status.json").write_text(json.dumps(plain))
     assert yolo_bac("merge", tmp_path / "exp", "--project", tmp_path).code == 0
+
+
+def tasks(folder: Path) -> bytes:
+    """The tasks for Label Studio in a run folder."""
+    return (folder / "labelstudio" / "tasks.json").read_bytes()
+
+
+def test_convert_results_writes_with_the_settings_of_the_run_and_what_is_given(
+    yolo_bac: Run, source: Path, tmp_path: Path
+) -> None:
+    options = ("--format", "labelstudio", "--project", tmp_path)
+    command = (*DETECT, "--source", source, "--nosave", "--no-report")
+    assert yolo_bac(*command, *options, "--image-url", "http://x.test/").code == 0
+    default = ("--image-url", "/data/local-files/?d=")
+    for words in (("convert-results",), ("convert-results", *default), (*default, "convert-results")):
+        assert yolo_bac(*words, tmp_path / "exp", *options).code == 0
+    whole = tasks(tmp_path / "exp")
+    assert b"http://x.test/" in whole and tasks(tmp_path / "converted") == whole
+    for name in ("converted2", "converted3"):
+        assert tasks(tmp_path / name) == whole.replace(b"http://x.test/", b"/data/local-files/?d=")
+    give_settings(tmp_path / "exp", image_url=5)
+    assert yolo_bac("convert-results", tmp_path / "exp", *options).code == 4
