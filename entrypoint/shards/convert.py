@@ -18,12 +18,13 @@ from entrypoint.results.formats.base import Format, MediumFormat
 from entrypoint.results.formats.coco_results import CocoResults, ids_of
 from entrypoint.results.formats.frames import Frames
 from entrypoint.results.framerecords import StoredDetections
-from entrypoint.results.journal import JOURNAL, Entry
-from entrypoint.results.runfolder import RunFolder, output_errors, write_all
+from entrypoint.results.journal import JOURNAL
+from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import STATUS
 from entrypoint.results.settling import settled
 from entrypoint.results.summary import print_summary
 from entrypoint.settings import Settings
+from entrypoint.shards.journaling import journal_of, records_of
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
@@ -55,8 +56,7 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
                 if isinstance(one, CocoResults) and truth:
                     one.image_ids, one.category_ids = ids_of(truth)
             damaged += _write_each(formats, folder, meeting, part)
-            records = (settled(entry.record, str, folder.tree) for entry, _ in meeting.entries())
-            write_run(formats, folder, records, part.status)
+        write_run(formats, folder, records_of(folder), part.status)
         names = tuple(one.name for one in formats)
         left = tuple(dict.fromkeys((*names, Frames.name)))
         folder.write_status(replace(part.status, formats=left, left=folder.left))
@@ -103,20 +103,14 @@ def _write_each(formats: Sequence[Format], folder: RunFolder, meeting: Meeting, 
     """What belongs to one input each, and the journal, which vouches for it; how many records' frames are lost."""
     lost = 0
     of_media = [one for one in formats if isinstance(one, MediumFormat)]
-    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    with output_errors(folder.path / JOURNAL):
-        journal = os.open(JOURNAL, flags, dir_fd=folder.tree.descriptor)
-    try:
+    with journal_of(folder) as append:
         for entry, _ in meeting.entries():
             record = _with_frames(entry.record, folder, part)
             lost += record.failure != entry.record.failure
             line = b"" if record.video else compact(record.to_json())
             for one in of_media:
                 one.write(record, line, partial(folder.write, record.file))
-            with output_errors(folder.path / JOURNAL), folder.ledger.recording(record.file) as left:
-                write_all(journal, memoryview(Entry(record, entry.state, left).to_line(line)))
-    finally:
-        os.close(journal)
+            append(replace(entry, record=record), line)
     return lost
 
 

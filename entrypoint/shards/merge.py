@@ -17,13 +17,14 @@ from entrypoint.results.formats import input_formats, named, places, write_run
 from entrypoint.results.formats.base import MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.paths import twin_path, twins
-from entrypoint.results.runfolder import InTheWayError, RunFolder, output_errors, write_all
+from entrypoint.results.runfolder import InTheWayError, RunFolder
 from entrypoint.results.runstatus import State
 from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.shards.beside import run_names, said_of_runs
 from entrypoint.shards.job import CONTENT, Job, contradiction
+from entrypoint.shards.journaling import journal_of, records_of
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part, unpack
 from entrypoint.shards.search import find_parts
@@ -105,8 +106,7 @@ class _Merge:
         exit_code = EXIT_MEDIA_FAILED if gaps or counts.failed > job.max_failures else EXIT_OK
         message = f"Incomplete: {gaps}. {verdict(counts)}" if gaps else verdict(counts)
         state: State = "stopped" if gaps else "finished"
-        records = (self._settled(entry).record for entry, _ in self._meeting.entries())
-        write_run(self._formats, self._folder, records, status.complete(state, exit_code, message))
+        write_run(self._formats, self._folder, records_of(self._folder), status.complete(state, exit_code, message))
         status.write(state, exit_code, message)
         print_summary(summary(counts, self._folder.path, status.seconds, message))
         return exit_code
@@ -135,20 +135,11 @@ class _Merge:
         """Bring over the results of every record that stays, and write the journal."""
         if not self._folder.tells_case:
             self._twins = twins(self._meeting.files())
-        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        with output_errors(self._folder.path / JOURNAL):
-            journal = os.open(JOURNAL, flags, dir_fd=self._folder.tree.descriptor)
-        try:
+        with journal_of(self._folder) as append:
             for entry, number in self._meeting.entries():
                 entry = self._take(entry, number)
                 counts.add(entry.record)
-                with (
-                    output_errors(self._folder.path / JOURNAL),
-                    self._folder.ledger.recording(entry.record.file) as left,
-                ):
-                    write_all(journal, memoryview(Entry(entry.record, entry.state, left).to_line()))
-        finally:
-            os.close(journal)
+                append(entry, None)
 
     def _take(self, entry: Entry, number: int) -> Entry:
         """Bring over those files of a part that a record names, where it may have left such; gives what it is then."""
@@ -160,7 +151,7 @@ class _Merge:
             allowed = places([kind for kind in self._formats if kind not in renamed], before, entry.files, file)
         except OutputError as error:
             self._damaged(part, str(error))
-            return self._settled(entry)
+            return self._settled(entry, part)
         for path in entry.files:
             if path in made_anew:
                 continue
@@ -174,7 +165,7 @@ class _Merge:
                     self._folder.adopt(file, descriptor, self._place(file, plain))
                 finally:
                     os.close(descriptor)
-        entry = self._settled(entry)
+        entry = self._settled(entry, part)
         self._write_media(renamed, entry.record, part)
         return entry
 
@@ -206,9 +197,12 @@ class _Merge:
                 raise
             self._damaged(part, f"{printable(path)} is the place of another input's result")
 
-    def _settled(self, entry: Entry) -> Entry:
-        place = partial(self._place, entry.record.file)
-        return replace(entry, record=settled(entry.record, place, self._folder.tree))
+    def _settled(self, entry: Entry, part: Part) -> Entry:
+        file = entry.record.file
+        record = settled(entry.record, partial(self._place, file), self._folder.tree)
+        if record.failure != entry.record.failure:
+            self._damaged(part, f"the results of {printable(file)} are lost: {record.failure}")
+        return replace(entry, record=record)
 
     def _damaged(self, part: Part, what: str) -> None:
         message = f"{printable(part.path)}: {what}"

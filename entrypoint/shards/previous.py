@@ -180,13 +180,10 @@ class TakeOver:
         return record
 
     def _places(self, part: Part, entry: Entry, file: str) -> dict[str, str] | None:
-        """Where the results of an entry belong; None for one whose detections, in a file, are not those of its run."""
+        """Where the results of an entry belong; None for one whose detections, in a file, the weights do not give."""
         try:
-            if isinstance(entry.record.detections, StoredDetections):
-                if sum(1 for _ in entry.record.detections) != entry.record.detections.count:
-                    raise OutputError("what it has left of its frames is damaged")
-                if not self._is_of_these_classes(entry.record):
-                    raise OutputError("it has classes that the weights do not have")
+            if isinstance(entry.record.detections, StoredDetections) and not self._is_of_these_classes(entry.record):
+                raise OutputError("it has classes that the weights do not have")
             return self._results.places_of(entry, file)
         except OutputError as error:
             LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), file, error)
