@@ -1,7 +1,6 @@
 """`yolo-bac convert-results`: further formats of a run that has ended, in a folder of their own."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -24,6 +23,7 @@ from entrypoint.results.runstatus import STATUS
 from entrypoint.results.settling import settled
 from entrypoint.results.summary import print_summary
 from entrypoint.settings import Settings
+from entrypoint.shards.damage import noted
 from entrypoint.shards.journaling import journal_of, records_of
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part
@@ -87,41 +87,49 @@ def _run_in(folder: Path) -> Part:
 
 
 def _read(part: Part, meeting: Meeting) -> int:
-    """Sort the records of a run; how many lines are damaged."""
+    """Sort the records of a run; how many lines are damaged. Raises SourceError where they cannot be read."""
     damaged = 0
-    for line, file, said in part.entries():
-        if isinstance(said, str):
-            damaged += 1
-            LOG.warning("%s, line %d, is not a whole record: %s; left out", JOURNAL, line, said)
-        else:
-            meeting.put(0, file, said)
+    try:
+        for line, file, said in part.entries():
+            if isinstance(said, str):
+                damaged += 1
+                LOG.warning("%s, line %d, is not a whole record: %s; left out", JOURNAL, line, said)
+            else:
+                meeting.put(0, file, said)
+    except OSError as error:
+        raise SourceError(
+            f"{printable(part.path / JOURNAL)} cannot be read: {error.strerror}; expected a run folder with its records"
+        ) from error
     meeting.end_part()
     return damaged
 
 
 def _write_each(formats: Sequence[Format], folder: RunFolder, meeting: Meeting, part: Part) -> int:
-    """What belongs to one input each, and the journal, which vouches for it; how many records' frames are lost."""
+    """What belongs to one input each, and the journal, which vouches for it; of how many records something is lost."""
     lost = 0
     of_media = [one for one in formats if isinstance(one, MediumFormat)]
     with journal_of(folder) as append:
         for entry, _ in meeting.entries():
-            record = _with_frames(entry.record, folder, part)
-            lost += record.failure != entry.record.failure
+            damages: list[str] = []
+            record = _with_frames(entry.record, folder, part, damages.append)
             line = b"" if record.video else compact(record.to_json())
             for one in of_media:
-                one.write(record, line, partial(folder.write, record.file))
+                with noted(record.file, folder, damages.append):
+                    one.write(record, line, partial(folder.write, record.file))
             append(replace(entry, record=record), line)
+            for damage in damages:
+                LOG.warning("%s", damage)
+            lost += bool(damages)
     return lost
 
 
-def _with_frames(record: Record, folder: RunFolder, part: Part) -> Record:
+def _with_frames(record: Record, folder: RunFolder, part: Part, note: Callable[[str], None]) -> Record:
     """The record, with what was found in the frames of a video brought over to where the record says it is."""
     if isinstance(record.detections, StoredDetections):
-        try:
-            descriptor = part.files.open(record.detections.path)
-        except OSError as error:
-            LOG.warning("%s cannot be read: %s", printable(record.detections.path), error.strerror)
-        else:
-            with os.fdopen(descriptor, "rb"):
-                folder.adopt(record.file, descriptor, Frames.path(record.file))
-    return settled(record, str, folder.tree)
+        path = record.detections.path
+        with noted(path, folder, note), part.opened(path) as descriptor:
+            folder.adopt(record.file, descriptor, Frames.path(record.file))
+    now = settled(record, str, folder.tree)
+    if now.failure != record.failure:
+        note(f"the results of {printable(record.file)} are lost: {now.failure}")
+    return now

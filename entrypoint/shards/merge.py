@@ -1,8 +1,7 @@
 """`yolo-bac merge`: the parts of a job, however nested or incomplete, into one run. Merging is associative."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,19 +16,20 @@ from entrypoint.results.formats import input_formats, named, places, write_run
 from entrypoint.results.formats.base import MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.paths import twin_path, twins
-from entrypoint.results.runfolder import InTheWayError, RunFolder
+from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import State
 from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.shards.beside import run_names, said_of_runs
+from entrypoint.shards.damage import noted
 from entrypoint.shards.job import CONTENT, Job, contradiction
 from entrypoint.shards.journaling import journal_of, records_of
 from entrypoint.shards.meeting import Meeting
 from entrypoint.shards.parts import Part, unpack
 from entrypoint.shards.search import find_parts
 from entrypoint.text import printable
-from entrypoint.values import Record, ResultError
+from entrypoint.values import Record
 
 
 def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bool = False) -> int:
@@ -159,12 +159,8 @@ class _Merge:
             if plain is None:
                 self._damaged(part, f"{printable(path)} is no place for a result of {printable(file)}")
                 continue
-            with self._damage(part, path):
-                descriptor = part.files.open(path)
-                try:
-                    self._folder.adopt(file, descriptor, self._place(file, plain))
-                finally:
-                    os.close(descriptor)
+            with noted(path, self._folder, partial(self._damaged, part)), part.opened(path) as descriptor:
+                self._folder.adopt(file, descriptor, self._place(file, plain))
         entry = self._settled(entry, part)
         self._write_media(renamed, entry.record, part)
         return entry
@@ -177,25 +173,11 @@ class _Merge:
 
         line = compact(record.to_json()) if kinds and not record.video else b""
         for kind in kinds:
-            with self._damage(part, record.file):
+            with noted(record.file, self._folder, partial(self._damaged, part)):
                 kind.write(record, line, leave)
 
     def _place(self, file: str, path: str) -> str:
         return twin_path(path) if file in self._twins else path
-
-    @contextmanager
-    def _damage(self, part: Part, path: str) -> Iterator[None]:
-        """What goes wrong with one result of a part is noted, and the others are taken all the same."""
-        try:
-            yield
-        except OSError as error:
-            self._damaged(part, f"{printable(path)} cannot be read: {error.strerror}")
-        except ResultError as error:
-            self._damaged(part, str(error))
-        except InTheWayError:
-            if not self._folder.fresh:
-                raise
-            self._damaged(part, f"{printable(path)} is the place of another input's result")
 
     def _settled(self, entry: Entry, part: Part) -> Entry:
         file = entry.record.file

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -118,6 +119,15 @@ class Part:
             return {int(index): left for index, left in self.status.merged["left"].items()}
         part = self.status.part
         return {part["index"] if part else 0: max(0, self.status.counts["total"] - records)}
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[int]:
+        """A result, open for reading for the time of the block. Raises OSError."""
+        descriptor = self.files.open(path)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def entries(self) -> Iterator[tuple[int, str, Entry | str | None]]:
         """Each line's number, its input, and what it says: an entry; None, the input has no record; or what is wrong.

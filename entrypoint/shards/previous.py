@@ -1,6 +1,5 @@
 """`--previous`: finished inputs of earlier runs, known by what was read of them and taken over with their files."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -162,11 +161,8 @@ class TakeOver:
         try:
             for path in entry.files:
                 if path in places:
-                    descriptor = part.files.open(path)
-                    try:
+                    with part.opened(path) as descriptor:
                         leave.take_over(descriptor, places[path])
-                    finally:
-                        os.close(descriptor)
             if lacks_picture:
                 self._results.pictures.write(medium.file, _image(medium), leave)
             record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree)

@@ -1,15 +1,18 @@
 """convert-results: the same bytes as --format would have left at run time."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from entrypoint.sources.samples import DEMO_SCENES
-from tests.conftest import Ended
+from tests.conftest import Ended, records
 from tests.videos import make_video, moving
 
 Run = Callable[..., Ended]
@@ -111,3 +114,39 @@ def test_what_a_run_without_time_has_not_looked_at_is_said_to_be_missing(yolo_ba
     ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "csv")
     assert ended.code == 0
     assert "exp is stopped: what it has not looked at is left out" in ended.stderr
+
+
+def test_results_that_the_file_system_has_no_name_for_are_lost_and_the_others_are_written(
+    yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    still, video = "x" * 100 + ".png", "x" * 100 + ".mp4"
+    for name, scene in zip((still, "y.png"), sorted(DEMO_SCENES.iterdir()), strict=False):
+        shutil.copy(scene, tmp_path / "in" / name)
+    moving(tmp_path / "in" / video, 3)
+    command = ("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--nosave", "--no-report")
+    assert yolo_bac(*command, "--format", "no-json").code == 0
+    real = os.link
+
+    def link(source: Any, name: Any, **more: Any) -> None:
+        if len(str(name)) > 100:
+            raise OSError(errno.ENAMETOOLONG, "File name too long")
+        real(source, name, **more)
+
+    monkeypatch.setattr(os, "link", link)
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "json,predictions")
+    assert ended.code == 5, ended.stderr
+    for what in (f"video-frames/{video}.jsonl", video, still):
+        assert f"{what}: not_written: the name of its result is too long" in ended.stderr
+    assert [path.name for path in (tmp_path / "converted" / "labels").iterdir()] == ["y.png.json"]
+    failures = {name: record["failure"] for name, record in records(tmp_path / "converted").items()}
+    assert failures[video].startswith("damaged: ") and (failures[still], failures["y.png"]) == (None, None)
+    assert yolo_bac("merge", tmp_path / "exp", "--project", tmp_path).code == 5
+    assert {name: record["failure"] for name, record in records(tmp_path / "merged").items()} == failures
+
+
+def test_a_run_without_its_journal_is_no_source(yolo_bac: Run, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path, "--nosave", "--no-report").code == 0
+    (tmp_path / "exp" / "records.jsonl").unlink()
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "csv")
+    assert ended.code == 4 and "records.jsonl cannot be read: No such file" in ended.stderr
