@@ -8,13 +8,17 @@ from entrypoint.errors import OutputError, SourceError
 from entrypoint.log import LOG
 from entrypoint.results.journal import JOURNAL, Entry
 from entrypoint.results.runstatus import STATUS, RunStatus
+from entrypoint.results.settling import whole
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
 from entrypoint.values import Record
 
 
 def read_run(folder: Path) -> tuple[RunStatus, list[Record]]:
-    """The status of a run and its records, sorted by file. Raises SourceError where there is none."""
+    """The status of a run and its records, sorted by file. Raises SourceError where there is none.
+
+    A video whose detections cannot all be read back is a failed input, and that is logged.
+    """
     try:
         part = Part.read(folder)
         found: dict[str, Record] = {}
@@ -29,7 +33,14 @@ def read_run(folder: Path) -> tuple[RunStatus, list[Record]]:
         raise SourceError(
             f"{printable(folder)} holds no run ({error}); expected a folder that yolo-bac left, with its {STATUS}"
         ) from error
-    return part.status, [found[file] for file in sorted(found)]
+    return part.status, [_read_back(found[file], folder) for file in sorted(found)]
+
+
+def _read_back(record: Record, folder: Path) -> Record:
+    now = whole(record)
+    if now.failure != record.failure:
+        LOG.warning("%s: the results of %s are lost: %s", printable(folder), record.file, now.failure)
+    return now
 
 
 def write_page(path: Path, data: bytes, mark: bytes) -> None:

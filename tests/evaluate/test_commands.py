@@ -104,7 +104,29 @@ def test_runs_with_videos_are_compared_frame_by_frame(yolo_bac: Run, mixed: Path
     lines = [json.loads(line) for line in frames.read_bytes().splitlines()]
     gone = lines[5]["detections"].pop()
     frames.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    journal = tmp_path / "two" / "records.jsonl"
+    entries = {entry["file"]: entry for entry in map(json.loads, journal.read_bytes().splitlines())}
+    entries["a/clip.mp4"]["detections"]["count"] -= 1
+    journal.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries.values()))
     assert yolo_bac("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "out").code == 0
     found = json.loads((tmp_path / "out" / "comparison.json").read_bytes())
     assert found["detections"]["lost"] == {gone["name"]: 1} and not found["detections"]["gained"]
     assert [(one["file"], one["lost"][0]["frame"]) for one in found["largest"]] == [("a/clip.mp4", 5)]
+
+
+@pytest.mark.parametrize(
+    "lose", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])], ids=["file", "line"]
+)
+def test_a_video_whose_frames_are_lost_is_a_failed_input(
+    yolo_bac: Run, mixed: Path, tmp_path: Path, lose: Callable[[Path], object]
+) -> None:
+    command = ["--demo", "--source", mixed, "--project", tmp_path, "--nosave", "--no-report"]
+    assert yolo_bac(*command, "--name", "one").code == yolo_bac(*command, "--name", "two").code == 0
+    lose(tmp_path / "two" / "video-frames" / "a" / "clip.mp4.jsonl")
+    ended = yolo_bac("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "out")
+    said = f"{tmp_path / 'two'}: the results of a/clip.mp4 are lost: damaged: "
+    assert ended.code == 0 and said in ended.stderr and "a/clip.mp4: looked at → damaged: " in ended.stdout
+    ended = yolo_bac("evaluate", tmp_path / "two", "--truth", tmp_path / "one" / "coco.json")
+    assert ended.code == 0 and said in ended.stderr
+    warnings = json.loads((tmp_path / "two" / "evaluation.json").read_bytes())["warnings"]
+    assert any("12 images of the truth are not in the run: 'a/clip.mp4/clip_1.jpg'" in line for line in warnings)
