@@ -24,9 +24,9 @@ def evaluate_run(run: Path, truth: Path, out: Path | None) -> int:
     Raises SourceError, OutputError.
     """
     status, records = read_run(run)
-    log.release()
     names = (status.weights or {})["classes"]
     found = evaluate(records, names, truth, status.identity["settings"].get("conf_thres"))
+    log.release()
     folder = out or run
     annotated = Images.name in status.formats and folder.resolve() == run.resolve()
     plain = {"program": "yolo-bac: evaluate", "truth": printable(truth), **as_json(found)}

@@ -11,7 +11,6 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
-from entrypoint.results.claim import claim
 from entrypoint.results.formats import all_formats, check_names, write_run
 from entrypoint.results.formats.base import Format, MediumFormat
 from entrypoint.results.formats.coco_results import CocoResults, ids_of
@@ -23,6 +22,7 @@ from entrypoint.results.runstatus import STATUS
 from entrypoint.results.settling import settled
 from entrypoint.results.summary import print_summary
 from entrypoint.settings import Settings
+from entrypoint.shards.claimed import claimed
 from entrypoint.shards.damage import noted
 from entrypoint.shards.journaling import journal_of, records_of
 from entrypoint.shards.meeting import Meeting
@@ -45,16 +45,16 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
     if part.status.state != "finished":
         LOG.warning("the run in %s is %s: what it has not looked at is left out", printable(run), part.status.state)
     formats = [kind(settings, tuple((part.status.weights or {})["classes"])) for kind in kinds]
-    identity = part.status.identity
-    with closing(claim(settings.project, settings.name, identity, resume=False)) as folder:
+    for one in formats:
+        if isinstance(one, CocoResults) and truth:
+            one.image_ids, one.category_ids = ids_of(truth)
+    with claimed(settings.project, settings.name, part.status.identity, resume=False) as folder:
         with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
-            log.release()
             damaged = _read(part, meeting)
             files = list(meeting.files())
             for one in formats:
                 one.expect(files)
-                if isinstance(one, CocoResults) and truth:
-                    one.image_ids, one.category_ids = ids_of(truth)
+            log.release()
             damaged += _write_each(formats, folder, meeting, part)
         write_run(formats, folder, records_of(folder), part.status)
         names = tuple(one.name for one in formats)
@@ -66,9 +66,9 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
 
 def _convertible(settings: Settings) -> list[type[Format]]:
     check_names(settings)
-    if not settings.format:
-        raise UsageError("convert-results: no format is named; expected --format and the names of some")
     kinds = [kind for kind in all_formats() if kind.name in settings.format]
+    if not kinds:
+        raise UsageError("convert-results: no format is named; expected --format and the names of some")
     for kind in kinds:
         if kind.needs_images:
             others = ", ".join(one.name for one in all_formats() if not one.needs_images)

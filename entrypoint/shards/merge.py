@@ -11,7 +11,7 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
-from entrypoint.results.claim import abandon, claim, start_over
+from entrypoint.results.claim import start_over
 from entrypoint.results.formats import input_formats, named, places, write_run
 from entrypoint.results.formats.base import MediumFormat
 from entrypoint.results.journal import JOURNAL, Entry
@@ -22,6 +22,7 @@ from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
 from entrypoint.shards.beside import run_names, said_of_runs
+from entrypoint.shards.claimed import claimed
 from entrypoint.shards.damage import noted
 from entrypoint.shards.job import CONTENT, Job, contradiction
 from entrypoint.shards.journaling import journal_of, records_of
@@ -43,20 +44,11 @@ def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bo
     for part in damaged:
         job.note_damage(part)
     identity = job.identity | {"parts": sorted(printable(part.path.absolute()) for part in parts)}
-    folder = claim(project, name, identity)
-    try:
+    with claimed(project, name, identity) as folder:
         if folder.continued:
             start_over(folder)
         with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
-            code = _Merge(job, parts, folder, meeting).run(identity)
-    except SourceError:
-        abandon(folder)
-        raise
-    except BaseException:
-        folder.close()
-        raise
-    folder.close()
-    return code
+            return _Merge(job, parts, folder, meeting).run(identity)
 
 
 def _is_result(_: str, path: str) -> bool:

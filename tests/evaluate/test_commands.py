@@ -39,6 +39,15 @@ def test_files_of_somebody_else_stay_and_out_names_another_place(yolo_bac: Run, 
     assert (tmp_path / "a" / "b" / "evaluation.html").exists()
 
 
+def test_the_diagnosis_is_the_first_line_of_an_evaluation_that_fails(yolo_bac: Run, run: Path) -> None:
+    with (run / "records.jsonl").open("a") as journal:
+        journal.write("no record\n")
+    ended = yolo_bac("evaluate", run, "--truth", "nowhere.json")
+    first, *others = ended.stderr.splitlines()
+    assert ended.code == 4 and "the ground truth nowhere.json cannot be read" in first
+    assert any("is not a whole record" in line for line in others)
+
+
 @pytest.mark.parametrize("command", [["evaluate"], ["evaluate", "--truth", "nowhere.json"], ["compare"]])
 def test_what_is_missing_is_said(yolo_bac: Run, run: Path, command: list[str]) -> None:
     name, *options = command

@@ -72,6 +72,8 @@ def test_coco_results_have_the_ids_of_the_ground_truth(yolo_bac: Run, source: Pa
     ("arguments", "code", "said"),
     [
         ((), 2, "no format is named"),
+        (("--format", "no-json"), 2, "no format is named"),
+        (("--format", "coco-results", "--truth", "nowhere.json"), 4, "nowhere.json cannot be read"),
         (
             ("--format", "yolo,images"),
             2,
@@ -150,3 +152,19 @@ def test_a_run_without_its_journal_is_no_source(yolo_bac: Run, tmp_path: Path) -
     (tmp_path / "exp" / "records.jsonl").unlink()
     ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "csv")
     assert ended.code == 4 and "records.jsonl cannot be read: No such file" in ended.stderr
+    assert not (tmp_path / "converted").exists()
+
+
+def test_inputs_that_would_share_a_label_file_are_refused_before_anything_is_said_or_written(
+    yolo_bac: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name, scene in zip(("x.png", "x.bmp"), sorted(DEMO_SCENES.iterdir()), strict=False):
+        shutil.copy(scene, tmp_path / "in" / name)
+    command = ("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--nosave", "--no-report")
+    assert yolo_bac(*command).code == 0
+    with (tmp_path / "exp" / "records.jsonl").open("a") as journal:
+        journal.write("no record\n")
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "yolo")
+    assert ended.code == 2 and "would share one label file" in ended.stderr.splitlines()[0], ended.stderr
+    assert not (tmp_path / "converted").exists()
