@@ -1,6 +1,6 @@
 """The records of a run against a ground truth, and what comes out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from entrypoint.errors import SourceError
 from entrypoint.evaluate.cocoway import CocoWay, Found, Mistakes, evaluate_as_coco
 from entrypoint.evaluate.reading import read_truth
-from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
+from entrypoint.evaluate.truth import Matched, Objects, Truth, match_files, objects, scaled
 from entrypoint.evaluate.yolov5way import YoloWay, evaluate_as_yolov5
 from entrypoint.results.cocoimages import images_of
 from entrypoint.values import Record
@@ -75,8 +75,11 @@ def evaluate(records: Iterable[Record], names: Sequence[str], path: Path, least_
     """
     truth = read_truth(path, names)
     warnings = _warnings_of(least_confidence)
-    by_file, frames = _images(records, truth, warnings)
-    pairs = _pairs(truth, by_file, path, warnings)
+    by_file, frames_of = _images(records)
+    matched = _matched(truth, by_file, path)
+    _leave_out_videos(by_file, frames_of, matched, warnings)
+    frames = {frame for some in frames_of.values() for frame in some}
+    pairs = _pairs(truth, by_file, matched, warnings)
     numbers = _class_numbers(truth, names, warnings)
     expected = [objects_ for _, objects_ in pairs]
     found = [_found(record, numbers) for record, _ in pairs]
@@ -89,27 +92,43 @@ def evaluate(records: Iterable[Record], names: Sequence[str], path: Path, least_
     return evaluation
 
 
-def _images(records: Iterable[Record], truth: Truth, warnings: list[str]) -> tuple[dict[str, Record], set[str]]:
-    """The records by file, those of videos as one for each frame that was looked at; and the files that are frames."""
-    by_file, frames, unnamed = dict[str, Record](), set[str](), []
+def _images(records: Iterable[Record]) -> tuple[dict[str, Record], dict[str, list[str]]]:
+    """The records by file, those of videos as one for each frame that was looked at; and the frames of each video."""
+    by_file, frames_of = dict[str, Record](), dict[str, list[str]]()
     for record in records:
         if record.video is None:
             by_file[record.file] = record
             continue
-        of_video = {
-            str(shown["file_name"]): Record(str(shown["file_name"]), record.width, record.height, tuple(found))
-            for shown, found in images_of(record)
-        }
-        if match_files(truth, sorted(of_video)).by_file:
-            by_file |= of_video
-            frames.update(of_video)
-        else:
-            unnamed.append(record.file)
+        frames = frames_of.setdefault(record.file, [])
+        for shown, found in images_of(record):
+            frames.append(str(shown["file_name"]))
+            by_file[frames[-1]] = Record(frames[-1], record.width, record.height, tuple(found))
+    return by_file, frames_of
+
+
+def _matched(truth: Truth, records: Mapping[str, Record], path: Path) -> Matched:
+    """Which image of the truth each record is of. Raises SourceError where there is none."""
+    matched = match_files(truth, sorted(records))
+    if not matched.by_file:
+        raise SourceError(
+            f"no image of the ground truth {path} is one of the run's {len(records)} inputs: it has "
+            f"{_few(list(truth.images))}, the run {_few(sorted(records))}"
+        )
+    return matched
+
+
+def _leave_out_videos(
+    records: dict[str, Record], frames_of: Mapping[str, Sequence[str]], matched: Matched, warnings: list[str]
+) -> None:
+    """Take out the frames of videos of which none is an image of the truth."""
+    unnamed = [video for video, frames in frames_of.items() if matched.by_file.keys().isdisjoint(frames)]
+    for video in unnamed:
+        for frame in frames_of[video]:
+            del records[frame]
     if unnamed:
         warnings.append(
             f"{len(unnamed)} videos are left out, for the truth names none of their frames: {_few(unnamed)}"
         )
-    return by_file, frames
 
 
 def _warnings_of(least_confidence: float | None) -> list[str]:
@@ -122,14 +141,10 @@ def _warnings_of(least_confidence: float | None) -> list[str]:
     ]
 
 
-def _pairs(truth: Truth, records: dict[str, Record], path: Path, warnings: list[str]) -> list[tuple[Record, Objects]]:
+def _pairs(
+    truth: Truth, records: Mapping[str, Record], matched: Matched, warnings: list[str]
+) -> list[tuple[Record, Objects]]:
     """The images to evaluate, each with its record and its objects, sorted by file."""
-    matched = match_files(truth, sorted(records))
-    if not matched.by_file:
-        raise SourceError(
-            f"no image of the ground truth {path} is one of the run's {len(records)} inputs: it has "
-            f"{_few(list(truth.images))}, the run {_few(sorted(records))}"
-        )
     nothing = objects([], [])
     pairs, failed, unknown = [], 0, []
     for file, record in sorted(records.items()):
