@@ -59,7 +59,6 @@ class Results:
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]
         self.pictures = Pictures(self._formats)
         self._of_content = [kind for kind in self._formats if not isinstance(kind, MediumFormat)]
-        folder.formats = tuple(kind.name for kind in self._formats)
         self._twins = frozenset[str]() if folder.tells_case else twins(files)
         with output_errors(folder.path / JOURNAL):
             self._journal = open_journal(folder, files)

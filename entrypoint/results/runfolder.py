@@ -44,8 +44,6 @@ class RunFolder:
     ) -> None:
         """`fresh`: nothing else is in it. `left`: run files and folders that are its own from before."""
         self.path, self.continued, self.fresh = path, continued, fresh
-        self.formats: tuple[str, ...] = ()
-        """Names of the formats that results are written in, for status.json."""
         self._lock, self._owner = lock, owner
         self._scratch, self._numbers = str(self.scratch), itertools.count(secrets.randbits(62))
         self._left = {name for name in left if not name.endswith("/")}

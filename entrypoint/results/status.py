@@ -78,7 +78,7 @@ class Status:
     """Writes status.json. Everything but the outcome is known when the work starts."""
 
     def __init__(self, folder: RunFolder, counts: Counts, facts: dict[str, Any]) -> None:
-        """`facts`: what RunStatus has of identity, settings, weights, device, source, shares and ignored files."""
+        """`facts`: what RunStatus has of identity, settings, weights, device, source, shares, formats and so on."""
         self._folder, self.counts, self._facts = folder, counts, facts
         self.timings, self.throughput = Timings(), Throughput()
         self._completed: str | None = None
@@ -142,7 +142,6 @@ class Status:
             counts=counts.to_json(),
             failures={"by_kind": dict(sorted(counts.failures.items())), "first": list(counts.failed_files)},
             **self._facts,
-            formats=self._folder.formats,
             left=self._folder.left,
             versions=versions(),
             started=self._started,

@@ -10,6 +10,7 @@ from entrypoint.detect.devices import devices_for, import_ahead
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.host import memory
 from entrypoint.log import LOG
+from entrypoint.results.formats import wanted
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.share import Share, share_of
 from entrypoint.run.source import find_media
@@ -85,6 +86,7 @@ class Plan:
             "ignored": dict(self.listing.ignored),
             "shard": asdict(share.shard) if share.shard else None,
             "part": asdict(share.part) if share.part else None,
+            "formats": tuple(kind.name for kind in wanted(self.settings, self.loaded.names)),
         }
 
 

@@ -76,8 +76,8 @@ class _Merge:
             "shard": None,
             "part": None,
             "ignored": job.ignored,
+            "formats": job.formats,
         }
-        self._folder.formats = tuple(sorted(job.formats))
         status = Status(self._folder, counts, facts)
         status.write("running", None, "merging")
         for number, part in enumerate(self._parts):

@@ -3,6 +3,8 @@
 import itertools
 import json
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from entrypoint.sources.samples import DEMO_SCENES
-from tests.conftest import Ended
+from tests.conftest import Ended, start
 from tests.schemas import assert_valid
 
 Run = Callable[..., Ended]
@@ -120,6 +122,25 @@ def test_a_part_that_is_there_twice_or_unfinished_does_no_harm(yolo_bac: Run, so
     left = status(parts[1])["counts"]["total"] - 1
     assert left > 0 and ended.stdout.startswith(f"Incomplete: part 1 of 2 unfinished, {left} input")
     assert status(tmp_path / "all" / "merged3")["state"] == "stopped"
+
+
+def test_a_run_killed_in_its_first_seconds_loses_nothing_that_has_a_record(yolo_bac: Run, tmp_path: Path) -> None:
+    for number in range(120):
+        shutil.copy(next(scenes()), tmp_path / f"{number:03}.png")
+    job = start("--demo", "--source", tmp_path / "*.png", "--save-txt", "--project", tmp_path / "out")
+    killed, merged = tmp_path / "out" / "exp", tmp_path / "all" / "merged"
+    while job.poll() is None and len(list(killed.glob("labels/*.json"))) < 20:
+        time.sleep(0.01)
+    job.kill()
+    job.communicate()
+    assert (job.returncode, status(killed)["counts"]["done"]) == (-signal.SIGKILL, 0), "status.json is its first one"
+
+    ended = yolo_bac("merge", killed, "--project", tmp_path / "all")
+    ours, theirs = ([line | {"files": sorted(line["files"])} for line in journal(run)] for run in (merged, killed))
+    assert ours == theirs
+    left = {path for line in journal(killed) for path in line["files"]}
+    assert {path: (killed / path).read_bytes() for path in left}.items() <= tree(merged).items()
+    assert ended.stdout.startswith(f"Incomplete: part 0 of 1 unfinished, {120 - len(journal(killed))} inputs left. ")
 
 
 def test_a_missing_part_is_named(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
