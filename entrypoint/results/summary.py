@@ -21,6 +21,9 @@ def verdict(counts: Counts) -> str:
     kind = "image" if not counts.videos else "video" if counts.videos == counts.total else "input"
     images = f"{counts.total} {kind}{'s' * (counts.total != 1)}"
     found = f"{counts.detections} detection{'s' * (counts.detections != 1)}"
+    if counts.done + counts.failed < counts.total:  # of the rest nothing is known
+        failed = f"{counts.failed} failed, " if counts.failed else ""
+        return f"{counts.done} of {images} done, {failed}{found}."
     if counts.failed:
         return f"{counts.failed} of {images} failed; {found} in the other {counts.done}."
     return f"{images}, {found}."

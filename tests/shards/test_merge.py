@@ -140,7 +140,10 @@ def test_a_run_killed_in_its_first_seconds_loses_nothing_that_has_a_record(yolo_
     assert ours == theirs
     left = {path for line in journal(killed) for path in line["files"]}
     assert {path: (killed / path).read_bytes() for path in left}.items() <= tree(merged).items()
-    assert ended.stdout.startswith(f"Incomplete: part 0 of 1 unfinished, {120 - len(journal(killed))} inputs left. ")
+    done = len(journal(killed))
+    assert ended.stdout.startswith(
+        f"Incomplete: part 0 of 1 unfinished, {120 - done} inputs left. {done} of 120 images done, "
+    )
 
 
 def test_a_missing_part_is_named(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
