@@ -8,7 +8,14 @@ from entrypoint.text import printable
 
 
 def run_names(runs: Sequence[Part]) -> tuple[str, ...]:
-    """A name for each run, which stands before the names of its inputs: of its path, what the runs do not share."""
+    """A name for each run, which stands before the names of its inputs: of its path, what the runs do not share.
+
+    Executions that have data of their own are called by their ids, wherever their results lie.
+    """
+    folders = tuple(printable(run.path.name) for run in runs)
+    executions = all(run.decisive["source"].endswith(f" of {run.path.name}") for run in runs)
+    if executions and len(set(folders)) == len(runs):
+        return folders
     paths = [printable(run.path.resolve()).strip("/").split("/") for run in runs]
     if len(paths) == 1:
         return (paths[0][-1],)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,19 @@ def test_every_input_is_there_once_below_the_name_of_its_run(yolo_bac: Run, fetc
     assert len(list((merged / "crops").rglob("*.jpg"))) == found["counts"]["detections"]
     coco = COCO(str(merged / "coco.json"))
     assert {image["file_name"] for image in coco.loadImgs(coco.getImgIds())} == names
+
+
+def test_executions_in_raw_archives_are_called_by_their_ids_all_the_same(
+    yolo_bac: Run, fetched: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "raw").mkdir()
+    for run in (fetched / "outputs" / "exp").iterdir():
+        with tarfile.open(tmp_path / "raw" / f"127.0.0.1_9000_{run.name}.tar.gz", "w:gz") as archive:
+            archive.add(run, f"outputs/exp/{run.name}")
+    for name, place in (("raw", tmp_path / "raw"), ("folder", fetched)):
+        ended = yolo_bac("merge", "--side-by-side", place, "--project", tmp_path / "all", "--name", name)
+        assert ended.code == 0, ended.stderr
+    assert records(tmp_path / "all" / "raw") == records(tmp_path / "all" / "folder")
 
 
 def test_by_default_they_are_refused_and_the_option_is_named(yolo_bac: Run, fetched: Path, tmp_path: Path) -> None:
