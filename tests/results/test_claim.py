@@ -37,7 +37,7 @@ def run(folder: RunFolder, *files: str, end: bool = True) -> None:
     facts = {"identity": IDENTITY, "settings": {}, "weights": None, "device": "", "engine": "", "source": ""}
     status = Status(folder, Counts(len(files)), facts | {"shard": None, "part": None, "ignored": {}})
     status.write("running", None, "")
-    results = Results(folder, Settings(nosave=True), ("a",), sorted(files))
+    results = Results(folder, Settings(nosave=True, report=False), ("a",), sorted(files))
     for index, file in enumerate(sorted(files)):
         results.begin(index)
         results.finish(index, Record(file, 9, 9, ()), STATE)
@@ -243,7 +243,7 @@ def test_a_folder_can_be_started_over_or_given_back(tmp_path: Path) -> None:
 def test_an_image_that_is_gone_leaves_nothing(tmp_path: Path) -> None:
     run(claim(tmp_path, "exp", IDENTITY), "a.jpg", "b.jpg", "c/d.jpg", end=False)
     folder = claim(tmp_path, "exp", IDENTITY)
-    results = Results(folder, Settings(nosave=True), ("a",), ["a.jpg"])
+    results = Results(folder, Settings(nosave=True, report=False), ("a",), ["a.jpg"])
     assert results.reusable(0, STATE) == Record("a.jpg", 9, 9, ())
     folder.close()
     assert [name for name in tree(tmp_path / "exp") if name.startswith("labels/")] == ["labels/a.jpg.json"]
@@ -253,7 +253,7 @@ def test_an_image_that_is_gone_leaves_nothing(tmp_path: Path) -> None:
 def test_a_record_holds_while_nothing_of_its_input_has_changed(tmp_path: Path, field: str) -> None:
     run(claim(tmp_path, "exp", IDENTITY), "a.jpg", end=False)
     folder = claim(tmp_path, "exp", IDENTITY)
-    results = Results(folder, Settings(nosave=True), ("a",), ["a.jpg"])
+    results = Results(folder, Settings(nosave=True, report=False), ("a",), ["a.jpg"])
     changed = InputState(**{name: getattr(STATE, name) - (name == field) for name in STATE.__slots__})
     assert results.reusable(0, changed) is None and results.reusable(0, None) is None
     assert results.reusable(0, STATE) is not None
