@@ -67,7 +67,7 @@ class ResultSettings(DetectionSettings):
         decides=True,
         commands=(RUN, CONVERT_RESULTS),
         help="With --format labelstudio: what stands before the path of an image in the address that Label Studio "
-        "loads it from.",
+        "loads it from. convert-results takes that of the run, unless another is given.",
     )
     report: bool = option(
         True,
