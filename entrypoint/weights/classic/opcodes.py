@@ -45,15 +45,15 @@ def walk(data: Buffer, position: int, budget: Budget) -> Iterator[Step]:
         elif code in _CONSTANTS:
             yield PUSH, _CONSTANTS[code]
         elif code in _NUMBERS:
-            kind, form = _NUMBERS[code]
-            behind = position + form.size
-            if behind > end:
+            kind, unpack, size = _NUMBERS[code]
+            if position + size > end:
                 raise EOFError("its pickle has no end")
-            (value,) = form.unpack(data[position:behind])
-            position = behind
-            if (kind == GET and value >= remembered) or (kind == PUT and value > remembered):
-                raise pickle.UnpicklingError(f"it speaks of value {value}, and has {remembered}")
-            remembered += kind == PUT and value == remembered
+            (value,) = unpack(data, position)
+            position += size
+            if kind != PUSH:
+                if value > remembered or (kind == GET and value == remembered):
+                    raise pickle.UnpicklingError(f"it speaks of value {value}, and has {remembered}")
+                remembered += kind == PUT and value == remembered
             yield kind, value
         elif code in _COUNTED:
             argument, position = _counted(code, data, position, budget)
@@ -141,7 +141,7 @@ _CONSTANTS: dict[int, object] = {
     pickle.NEWFALSE[0]: False,
 }
 _NUMBERS = {
-    opcode[0]: (kind, struct.Struct(form))
+    opcode[0]: (kind, struct.Struct(form).unpack_from, struct.calcsize(form))
     for opcode, kind, form in (
         (pickle.BINGET, GET, "<B"),
         (pickle.LONG_BINGET, GET, "<I"),
