@@ -1,4 +1,4 @@
-"""The report's small pictures of inputs whose results come from an earlier attempt, or another run."""
+"""The report's small pictures of inputs whose results come from another run, which may have made others."""
 
 from collections.abc import Iterable
 

@@ -81,8 +81,6 @@ class Results:
         entry = self._journal.read(index) if state else None
         if entry is None or entry.record.failure or entry.state != state or entry.record.file != self._files[index]:
             return None
-        if self.pictures.lacks(entry, entry.record.file):  # of fewer inputs more have one
-            return None
         try:
             return entry.record if all(map(self._folder.tree.exists, entry.files)) else None
         except OSError:

@@ -7,7 +7,6 @@ import pytest
 
 from entrypoint.results.formats import thumbnails
 from tests.conftest import Ended
-from tests.run.test_resume import make_unfinished, status, tree
 from tests.shards.test_previous import assert_equal, counts, fill
 
 Run = Callable[..., Ended]
@@ -36,20 +35,6 @@ def test_what_is_taken_over_has_the_pictures_of_one_run(
     assert yolo_bac(*DETECT, "--source", source, "--project", tmp_path / "new", "--previous", previous).code == 0
     assert counts(tmp_path / "new" / "exp") == counted
     assert_equal(tmp_path / "new" / "exp", tmp_path / f"run-{after}" / "exp")
-
-
-def test_a_run_that_goes_on_with_fewer_inputs_has_the_pictures_of_one_run(yolo_bac: Run, tmp_path: Path) -> None:
-    fill(tmp_path / "in", MANY)
-    common = (*DETECT, "--project", tmp_path / "run", "--source", tmp_path / "in")
-    assert yolo_bac(*common).code == 0
-    make_unfinished(tmp_path / "run" / "exp")
-    for path in sorted((tmp_path / "in").iterdir())[FEW:]:
-        path.unlink()
-    assert yolo_bac(*common).code == 0
-    assert status(tmp_path / "run" / "exp")["counts"]["reused"] == 25, "of those with a picture"
-    assert yolo_bac(*DETECT, "--source", tmp_path / "in", "--project", tmp_path / "whole").code == 0
-    assert tree(tmp_path / "run" / "exp").keys() == tree(tmp_path / "whole" / "exp").keys()
-    assert pictures(tmp_path / "run" / "exp") == FEW
 
 
 def test_merged_shards_have_the_pictures_of_one_run(yolo_bac: Run, tmp_path: Path) -> None:
