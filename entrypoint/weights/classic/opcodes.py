@@ -23,6 +23,7 @@ PUSH, GET, PUT = -1, -2, -3
 
 _MOST_NAME_BYTES = 500
 _MOST_INT_BYTES = 64
+_FRAME_BYTES = struct.Struct("<Q").unpack_from
 
 
 def walk(data: Buffer, position: int, budget: Budget) -> Iterator[Step]:
@@ -42,6 +43,10 @@ def walk(data: Buffer, position: int, budget: Budget) -> Iterator[Step]:
         position += 1
         if code in _BARE:
             yield code, None
+        elif code == FRAME:
+            position += 8
+            if position > end or position + _FRAME_BYTES(data, position - 8)[0] > end:
+                raise EOFError("its pickle declares more bytes than are left")
         elif code in _CONSTANTS:
             yield PUSH, _CONSTANTS[code]
         elif code in _NUMBERS:
@@ -68,8 +73,6 @@ def walk(data: Buffer, position: int, budget: Budget) -> Iterator[Step]:
             if position >= end or data[position] > pickle.HIGHEST_PROTOCOL:
                 raise pickle.UnpicklingError("it is of a protocol that Python does not have")
             position += 1
-        elif code == FRAME:
-            _, position = _length(data, position, 8)
         elif code == STOP:
             yield code, position
             return

@@ -33,6 +33,7 @@ __all__ = ["ALLOWED", "Node", "imports", "read_checkpoint"]
 _PICKLES_OF_LEGACY = 4  # magic number, protocol, system, object
 _OF_OTHER_TASKS = ("ultralytics.", "torch.nn.", "torchvision.")
 _SHOWN, _MOST_NAMES = 20, 1000
+_MOST_READ = 300_000  # opcodes that names are read off; the largest checkpoint of YOLOv5 has 280,000
 
 
 def read_checkpoint(path: Path) -> object:
@@ -60,11 +61,12 @@ def read_checkpoint(path: Path) -> object:
 def imports(path: Path) -> set[str]:
     """Dotted names that the pickles of a torch checkpoint would import, read off their opcodes; runs nothing.
 
-    Where the opcodes cannot be read any further, or the names are very many, those up to there.
+    Where the opcodes cannot be read any further, or they or the names are very many, those up to there.
     """
     with path.open("rb") as file:
         data = _mapped(file)
         budget = Budget(len(data))
+        budget.opcodes = min(budget.opcodes, _MOST_READ)
         source, pickles = (
             (Archive(data, read_directory(file)).pickle, 1) if _is_zip(data) else (data, _PICKLES_OF_LEGACY)
         )
