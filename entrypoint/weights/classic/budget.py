@@ -3,7 +3,7 @@
 import pickle
 
 # The largest YOLOv5 checkpoint (x6, with its optimizer) takes 280,000; yolov5n 34,000 in a file of 4 MB.
-_MOST_OPCODES, _FREE_OPCODES, _BYTES_PER_OPCODE = 600_000, 100_000, 32
+_MOST_OPCODES, _FREE_OPCODES, _BYTES_PER_OPCODE = 400_000, 100_000, 32
 _MOST_TEXT_BYTES = 16 << 20  # of all text in a checkpoint: names, notes of its training, source code of its classes
 _MOST_COPIES = 1_000_000  # values that are looked at or copied once more after their opcode
 _MOST_ODD_KEYS = 20_000  # of which the hash can be chosen; colliding ones cost the square of their number

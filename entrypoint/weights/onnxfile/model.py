@@ -13,7 +13,7 @@ from entrypoint.weights.onnxfile.tensors import DTYPES, tensor
 from entrypoint.weights.onnxfile.wire import Budget, beginning, body_of, fields, name_of, number_of, signed, text
 
 _MOST_BYTES = (1 << 31) - 1  # of a protobuf message
-_MOST_FIELDS = 1_000_000  # the largest of ultralytics' exports has 60,000
+_MOST_FIELDS = 300_000  # the largest of ultralytics' exports has 60,000
 _MOST_NODES, _MOST_METADATA, _MOST_TEXT = 20_000, 100, 1 << 18
 _OPSETS = range(9, 24)
 

@@ -131,7 +131,7 @@ def _amplified() -> dict[str, bytes]:
         "bytes of 20 MB": whole(b"B" + struct.pack("<I", 20 * MILLION) + bytes(20 * MILLION)),
         "90,000 names": whole(b"".join(named(f"a{i}.b") for i in range(90_000))),
         "a class's name of 1 MB": whole(b"c" + b"a" * MILLION + b"\nb\n"),
-        "600,000 opcodes in 20 MB": whole(b"(" + b"K\0" * 580_000 + b"t0" + text(" " * 14 * MILLION)),
+        "390,000 opcodes in 15 MB": whole(b"(" + b"K\0" * 390_000 + b"t0" + text(" " * 14 * MILLION)),
     }
 
 
