@@ -125,10 +125,10 @@ class Detection:
             0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height and 0 <= confidence <= 1
         ):
             raise _not_a_detection(x1, y1, x2, y2, confidence, width, height)
-        frame, time = plain.get("frame"), plain.get("time")
+        name, class_id, frame, time = plain.get("name"), plain.get("class"), plain.get("frame"), plain.get("time")
         return cls(
-            checked_text(plain.get("name"), "name"),
-            checked_whole(plain.get("class"), "class", 0, _MOST_CLASSES),
+            name if type(name) is str and name.isascii() else checked_text(name, "name"),
+            checked_whole(class_id, "class", 0, _MOST_CLASSES),
             confidence,
             (x1, y1, x2, y2),
             None if frame is None else checked_whole(frame, "frame", 0, 1 << 40),

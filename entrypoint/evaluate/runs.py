@@ -6,7 +6,8 @@ from pathlib import Path
 
 from entrypoint.errors import OutputError, SourceError
 from entrypoint.log import LOG
-from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.journal import JOURNAL
+from entrypoint.results.journalentry import Entry
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.settling import whole
 from entrypoint.shards.parts import Part

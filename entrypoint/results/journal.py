@@ -1,9 +1,10 @@
 """records.jsonl: the records of a run, a line each, in the order in which they became known. It is the run's truth.
 
-A line is the record's JSON with two keys more: `input`, what tells that the input is still the one that was looked at,
-and `files`, the results it left. Of several lines for one input the last counts; one with `gone` takes the input's
-lines back. Of a video there are lines about its segments before, for as long as it has no record. A line is written in
-one call, behind the input's files; what a kill leaves half-written is cut off.
+A line is the record's JSON with three keys more: `input`, what tells that the input is still the one that was looked
+at, `files`, the results it left, and `crc32`, the checksum of what stands before it. Of several lines for one input the
+last counts; one with `gone` takes the input's lines back. Of a video there are lines about its segments before, for as
+long as it has no record. A line is written in one call, behind the input's files; what a kill leaves half-written is
+cut off.
 """
 
 import os
@@ -12,72 +13,19 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Self
 
-from entrypoint.checks import checked_object, checked_text
 from entrypoint.inputstate import InputState
-from entrypoint.jsontext import compact, decoded
-from entrypoint.results.framerecords import Opener, StoredDetections
-from entrypoint.results.journallines import gone, lines, name_in
-from entrypoint.results.paths import parts_of
-from entrypoint.results.segments import Segment, line_start
+from entrypoint.jsontext import decoded
+from entrypoint.results.framerecords import Opener
+from entrypoint.results.journalentry import Done, Entry, glance, record_in, stored
+from entrypoint.results.journallines import gone, is_gone, lines, name_in
+from entrypoint.results.segments import SEGMENT_KEY, Segment, line_start
 from entrypoint.values import Record
 
 JOURNAL = "records.jsonl"
 _LINES_A_SYNC = 100
 _NONE = -1
-_BEHIND_RECORD = b', "input": '  # within a string of JSON's, quotes do not stand alone
 _READ_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line: a record, the input it is of (None where there was no file to look at), and its results' paths."""
-
-    record: Record
-    state: InputState | None
-    files: tuple[str, ...]
-
-    def record_text(self) -> bytes:
-        """The record's JSON; that of a video refers to the file with its detections."""
-        found = self.record.detections
-        if isinstance(found, StoredDetections):
-            return compact(replace(self.record, detections=()).to_json() | {"detections": found.to_json()})
-        return compact(self.record.to_json())
-
-    def to_line(self, record: bytes | None = None) -> bytes:
-        """The line; `record` is the record's JSON where it is at hand already."""
-        record = record or self.record_text()
-        state = None if self.state is None else self.state.to_json()
-        return record[:-1] + b", " + compact({"input": state, "files": list(self.files)})[1:] + b"\n"
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        """Raises ValueError that says what is wrong."""
-        plain = checked_object(value, "record")
-        state, files = plain.get("input"), plain.get("files")
-        if not isinstance(files, list):
-            raise ValueError("files is not a list of paths")
-        for file in files:
-            parts_of(checked_text(file, "files"))
-        return cls(_record(plain), None if state is None else InputState.from_json(state), tuple(files))
-
-    def stored(self, opener: Opener) -> Self:
-        """The same, where `opener` opens the files of the run folder that detections may lie in."""
-        found = self.record.detections
-        if not isinstance(found, StoredDetections):
-            return self
-        return replace(self, record=replace(self.record, detections=replace(found, opener=opener)))
-
-
-def _record(plain: dict[str, Any]) -> Record:
-    if not isinstance(plain.get("detections"), dict):
-        return Record.from_json(plain)
-    record = Record.from_json(plain | {"detections": []})
-    if record.video is None or record.width is None or record.height is None:
-        raise ValueError("detections of what is no video lie in a file")
-    return replace(record, detections=StoredDetections.from_json(plain["detections"], record.width, record.height))
 
 
 def left_files(descriptor: int) -> Iterator[tuple[str, ...]]:
@@ -88,9 +36,9 @@ def left_files(descriptor: int) -> Iterator[tuple[str, ...]]:
         name = name_in(line)
         if name is not None:
             key = hash(name)
-            if line.startswith(line_start(name)):
+            if _is_of_segment(line, name):
                 of_segments.setdefault(key, []).append(offset)
-            elif line == gone(name):
+            elif is_gone(line, name):
                 offsets.pop(key, None)
                 of_segments.pop(key, None)
             else:
@@ -175,15 +123,25 @@ class Journal:
 
     def read_at(self, offset: int) -> Entry | None:
         """The line at an offset, None for one that is damaged."""
-        line = self._line(offset)
         try:
-            entry = Entry.from_json(decoded(line))
+            entry = Entry.from_line(self._line(offset))
         except ValueError:
             return None
-        end = line.rfind(_BEHIND_RECORD)
-        if end >= 0 and entry.record.video is None:
-            entry.record.read_from(line[:end] + b"}")
         return entry.stored(self._opener) if self._opener else entry
+
+    def record(self, index: int) -> Record | None:
+        """The record alone in the line of an input; None where there is none, or a damaged one."""
+        offset = self._offsets[index]
+        try:
+            record = None if offset == _NONE else record_in(self._line(offset))
+        except ValueError:
+            return None
+        return record and (stored(record, self._opener) if self._opener else record)
+
+    def glance(self, index: int, state: InputState) -> Done | None:
+        """What the line of an input says at a glance; None where `read` has to tell."""
+        offset = self._offsets[index]
+        return None if offset == _NONE else glance(self._line(offset), state)
 
     def has(self, index: int) -> bool:
         """Whether an input has a line."""
@@ -208,10 +166,10 @@ class Journal:
             name = name_in(line)
             if name is None:
                 continue
-            if line.startswith(line_start(name)):
+            if _is_of_segment(line, name):
                 self._segments.setdefault(name, []).append(offset)
                 continue
-            if line == gone(name):
+            if is_gone(line, name):
                 offset = _NONE
                 self._segments.pop(name, None)
                 self.outdated.pop(name, None)
@@ -253,3 +211,7 @@ class Journal:
             parts.append(chunk)
             offset += len(chunk)
         return b"".join(parts)
+
+
+def _is_of_segment(line: bytes, file: str) -> bool:
+    return SEGMENT_KEY in line and line.startswith(line_start(file))

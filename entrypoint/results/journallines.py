@@ -7,7 +7,7 @@ from typing import Any
 
 from entrypoint.jsontext import compact
 
-_FIRST = b'{"file": "'
+_FIRST, _GONE = b'{"file": "', b', "gone": true}\n'
 _SCAN: Any = json.decoder.scanstring  # type: ignore[attr-defined]
 
 
@@ -25,7 +25,12 @@ def lines(descriptor: int) -> Iterator[tuple[int, bytes]]:
 
 def gone(file: str) -> bytes:
     """The line that takes an input's lines back."""
-    return compact({"file": file, "gone": True}) + b"\n"
+    return compact({"file": file})[:-1] + _GONE
+
+
+def is_gone(line: bytes, file: str) -> bool:
+    """Whether a line of the input `file` takes its lines back."""
+    return line.endswith(_GONE) and line == gone(file)
 
 
 def name_in(line: bytes) -> str | None:

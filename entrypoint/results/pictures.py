@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from entrypoint.results.formats import places
 from entrypoint.results.formats.base import AnnotatedFrame, Format, Leave
 from entrypoint.results.formats.thumbnails import Thumbnails
-from entrypoint.results.journal import Entry
+from entrypoint.results.journalentry import Entry
 from entrypoint.values import Detections
 
 _NOTHING = Detections.from_rows(np.empty((0, 6), np.float32), np.empty((0, 4), np.float32))

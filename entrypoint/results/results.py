@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from entrypoint.errors import OutputError
 from entrypoint.inputstate import InputState
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.formats import places, wanted, write_run
 from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, InputFormat, MediumFormat
-from entrypoint.results.journal import JOURNAL, Entry, Journal
+from entrypoint.results.journal import JOURNAL, Journal
+from entrypoint.results.journalentry import Done, Entry
 from entrypoint.results.leaving import Leaving
 from entrypoint.results.obstacles import look_for_obstacles
 from entrypoint.results.paths import twins
@@ -20,6 +22,7 @@ from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
+from entrypoint.text import printable
 from entrypoint.values import Record, ResultError
 
 if TYPE_CHECKING:
@@ -76,15 +79,21 @@ class Results:
             raise KeyError(file)
         return index
 
-    def reusable(self, index: int, state: InputState | None) -> Record | None:
-        """The record of an earlier attempt, if it has detections, its results are there, and the input is the same."""
-        entry = self._journal.read(index) if state else None
+    def reusable(self, index: int, state: InputState | None) -> Done | None:
+        """What an earlier attempt has left, if there are detections, its results are there, the input is the same."""
+        done = self._done(index, state) if state else None
+        try:
+            return done if done and all(map(self._folder.tree.exists, done.files)) else None
+        except (OSError, ValueError):
+            return None
+
+    def _done(self, index: int, state: InputState) -> Done | None:
+        if seen := self._journal.glance(index, state):
+            return seen
+        entry = self._journal.read(index)
         if entry is None or entry.record.failure or entry.state != state or entry.record.file != self._files[index]:
             return None
-        try:
-            return entry.record if all(map(self._folder.tree.exists, entry.files)) else None
-        except OSError:
-            return None
+        return Done.of(entry)
 
     def begin(self, index: int) -> None:
         """An input is about to be looked at: nothing of an earlier attempt at it stays."""
@@ -179,10 +188,13 @@ class Results:
 
     def _records(self, missing: Callable[[int], Record | None]) -> Iterator[Record]:
         for index in range(len(self._files)):
-            record = missing(index)
-            entry = None if record else self._journal.read(index)
-            if found := record or (entry and entry.record):
-                yield found
+            if record := missing(index) or self._journal.record(index):
+                yield record
+            elif self._journal.has(index):
+                raise OutputError(
+                    f"{self._folder.path / JOURNAL}: the record of {printable(self._files[index])} has been damaged "
+                    "since the run began; run the same command again, or with another --name where that does not help"
+                )
 
     def leave(self, file: str) -> Leaving:
         """What writes results of `file`, under other names where the file system would take them for another's."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from entrypoint.errors import OutputError
+from entrypoint.results.journalentry import Done
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus, State, now, versions
 from entrypoint.results.throughput import Throughput
@@ -45,7 +46,13 @@ class Counts:
     def failed(self) -> int:
         return self.failures.total()
 
-    def add(self, record: Record, *, reused: bool = False, taken_over: bool = False) -> None:
+    def reuse(self, done: Done) -> None:
+        """Count an input by what an earlier attempt has left."""
+        if done.frames is not None:
+            self.videos, self.frames = self.videos + 1, self.frames + done.frames
+        self.done, self.reused, self.detections = self.done + 1, self.reused + 1, self.detections + done.detections
+
+    def add(self, record: Record, *, taken_over: bool = False) -> None:
         """Count an input by its record."""
         if record.video and record.detections is not None:
             self.videos, self.frames = self.videos + 1, self.frames + record.video.frames_read
@@ -55,7 +62,6 @@ class Counts:
                 self.failed_files.append(f"{record.file}: {record.failure}")
             return
         self.done += 1
-        self.reused += reused
         self.taken_over += taken_over
         self.detections += len(record.detections or ())
 

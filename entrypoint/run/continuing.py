@@ -38,8 +38,8 @@ def find_previous(settings: Settings, identity: dict[str, Any]) -> Previous | No
 def count_reusable(results: Results, listing: Listing, counts: Counts, is_done: bytearray) -> None:
     """Mark the media that have detections from an earlier attempt; those that failed or changed are not among them."""
     for medium in listing:
-        if record := results.reusable(medium.index, medium.state()):
-            counts.add(record, reused=True)
+        if done := results.reusable(medium.index, medium.state()):
+            counts.reuse(done)
             is_done[medium.index] = True
 
 

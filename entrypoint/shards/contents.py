@@ -9,7 +9,7 @@ from pathlib import Path
 from entrypoint.inputstate import InputState
 from entrypoint.jsontext import compact, decoded
 from entrypoint.results.imagenames import WRITTEN_IN_COLOUR, suffix_of
-from entrypoint.results.journal import Entry
+from entrypoint.results.journalentry import Entry
 from entrypoint.sources.suffixes import suffix
 
 DATABASE = "previous.sqlite"
@@ -68,7 +68,7 @@ class Contents:
         In the order in which `want` was told of them, which is that in which they are best read.
         """
         for place, state, line in self._database.execute(_WANTED, (number,)):
-            yield place, InputState.from_json(decoded(state)) if state else None, Entry.from_json(decoded(line))
+            yield place, InputState.from_json(decoded(state)) if state else None, Entry.from_line(line)
 
     def unused(self) -> Iterator[str]:
         """The inputs of entries whose content nobody has asked for."""

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from entrypoint.jsontext import decoded
-from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.journal import JOURNAL
+from entrypoint.results.journalentry import Entry
 from entrypoint.results.journallines import lines
 from entrypoint.results.runfolder import RunFolder, output_errors, write_all
 from entrypoint.values import Record
@@ -37,6 +37,6 @@ def records_of(folder: RunFolder) -> Iterator[Record]:
         descriptor = folder.tree.open(JOURNAL)
         try:
             for _, line in lines(descriptor):
-                yield Entry.from_json(decoded(line)).stored(folder.tree.open).record
+                yield Entry.from_line(line).stored(folder.tree.open).record
         finally:
             os.close(descriptor)

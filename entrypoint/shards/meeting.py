@@ -7,8 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from entrypoint.jsontext import decoded
-from entrypoint.results.journal import Entry
+from entrypoint.results.journalentry import Entry
 
 _COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, sha256 TEXT, entry BLOB, part INT"
 # Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
@@ -72,7 +71,7 @@ class Meeting:
     def entries(self) -> Iterator[tuple[Entry, int]]:
         """What stays of each input, and the number of the part it is from, sorted by file."""
         for line, number in self._database.execute("SELECT entry, part FROM records ORDER BY file"):
-            yield Entry.from_json(decoded(line)), number
+            yield Entry.from_line(line), number
 
     def close(self) -> None:
         """It is needed no more."""

@@ -14,7 +14,8 @@ from entrypoint.log import LOG
 from entrypoint.results.claim import start_over
 from entrypoint.results.formats import input_formats, named, places, write_run
 from entrypoint.results.formats.base import MediumFormat
-from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.journal import JOURNAL
+from entrypoint.results.journalentry import Entry
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import State

@@ -13,7 +13,8 @@ from entrypoint.errors import SourceError, UsageError
 from entrypoint.jsontext import decoded
 from entrypoint.option import Option, declared
 from entrypoint.results.claim import read_status
-from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.journal import JOURNAL
+from entrypoint.results.journalentry import Entry
 from entrypoint.results.journallines import lines
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Tree

@@ -16,7 +16,8 @@ from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.framerecords import StoredDetections
-from entrypoint.results.journal import JOURNAL, Entry
+from entrypoint.results.journal import JOURNAL
+from entrypoint.results.journalentry import Entry
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.settling import settled

@@ -228,6 +228,23 @@ run(claim(Path(sys.argv[1]), "exp", IDENTITY), "a.jpg", "b.jpg")
 """
 
 
+def test_a_record_that_is_damaged_after_it_was_relied_upon_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    run(claim(tmp_path, "exp", IDENTITY), "a.jpg", "b.jpg", end=False)
+    settings, files = Settings(nosave=True, report=False), ["a.jpg", "b.jpg"]
+    folder = claim(tmp_path, "exp", IDENTITY)
+    results = Results(folder, settings, ("a",), files)
+    assert results.reusable(0, STATE) and results.reusable(1, STATE)
+    journal = tmp_path / "exp" / "records.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"width": 9', b'"width": x', 1))
+    with pytest.raises(OutputError, match=r"record of a\.jpg has been damaged"):
+        results.write_run(RunStatus.claimed({}), lambda index: None)
+    folder.close()
+    folder = claim(tmp_path, "exp", IDENTITY)
+    results = Results(folder, settings, ("a",), files)
+    assert results.reusable(0, STATE) is None and results.reusable(1, STATE)
+    folder.close()
+
+
 def test_a_folder_can_be_started_over_or_given_back(tmp_path: Path) -> None:
     run(claim(tmp_path, "exp", IDENTITY), "a.jpg", end=False)
     folder = claim(tmp_path, "exp", IDENTITY)
@@ -244,7 +261,7 @@ def test_an_image_that_is_gone_leaves_nothing(tmp_path: Path) -> None:
     run(claim(tmp_path, "exp", IDENTITY), "a.jpg", "b.jpg", "c/d.jpg", end=False)
     folder = claim(tmp_path, "exp", IDENTITY)
     results = Results(folder, Settings(nosave=True, report=False), ("a",), ["a.jpg"])
-    assert results.reusable(0, STATE) == Record("a.jpg", 9, 9, ())
+    assert results.reusable(0, STATE) == (("labels/a.jpg.json",), 0, None)
     folder.close()
     assert [name for name in tree(tmp_path / "exp") if name.startswith("labels/")] == ["labels/a.jpg.json"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from entrypoint.errors import OutputError
 from entrypoint.jsontext import decoded
 from entrypoint.results.framerecords import FrameRecord, StoredDetections, frames_of
-from entrypoint.results.journal import Entry
+from entrypoint.results.journalentry import Entry
 from entrypoint.values import Detection, Failure, Record
 from entrypoint.videofacts import VideoFacts
 from tests.schemas import assert_valid

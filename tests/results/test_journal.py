@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from entrypoint.inputstate import InputState
 from entrypoint.jsontext import compact, decoded
-from entrypoint.results.journal import Entry, Journal, left_files
+from entrypoint.results.journal import Journal, left_files
+from entrypoint.results.journalentry import Done, Entry, glance, record_in
 from entrypoint.results.journallines import lines, name_in
 from entrypoint.values import Detection, Failure, Record
+from entrypoint.videofacts import VideoFacts
 from tests.schemas import assert_valid
 
 STATE = InputState(10, -5, 1 << 63, 7)
+VIDEO = VideoFacts(25.0, 1, 1, 0.04)
 NAMES = ["a.jpg", 'b/ü "q" \\ \n.jpg', "c.jpg"]
 
 
@@ -78,6 +81,32 @@ def test_lines_are_valid_by_their_schema(tmp_path: Path) -> None:
     for broken in (found[0] | {"extra": 1}, {"file": "a"}, found[0] | {"input": {"size": 1}}, found[4] | {"gone": 1}):
         with pytest.raises(Exception, match=r".+"):
             assert_valid(broken, "journal")
+
+
+@given(st.text(), st.text(), st.integers(0, 3), st.booleans())
+def test_a_glance_tells_what_the_whole_line_does_or_nothing(file: str, kind: str, count: int, damaged: bool) -> None:
+    name = f'x", "input": {file}'.replace("/", "").replace("\0", "").encode(errors="replace").decode()
+    found = (Detection('{"name": ', 0, 0.5, (0.0, 1.0, 2.5, 3.25)),) * count
+    record = Record.failed(name, Failure("damaged", f"{kind}.")) if damaged else Record(name, 9, 9, found)
+    said = Entry(record, STATE, (f'images/{name}", "files": ', name) if count else ())
+    line = said.to_line().rstrip()
+    assert glance(line, STATE) == (None if damaged else (said.files, count, None))
+    assert glance(line, replace(STATE, inode=8)) is None
+    assert (
+        decoded(line)["input"] == asdict(STATE) and Entry.from_line(line).record.to_json() == record_in(line).to_json()
+    )
+
+
+def test_a_line_that_is_not_as_it_was_written_is_not_taken_at_a_glance() -> None:
+    line = entry("a.jpg").to_line().rstrip()
+    assert glance(line, STATE) == Done.of(entry("a.jpg"))
+    for place in range(len(line)):
+        changed = bytearray(line)
+        changed[place] ^= 1
+        assert glance(bytes(changed), STATE) is None, place
+    older = line[: line.rindex(b', "crc32"')] + b"}"
+    assert glance(older, STATE) is None and Entry.from_line(older) == entry("a.jpg")
+    assert glance(Entry(replace(entry("v.mp4").record, video=VIDEO), STATE, ()).to_line().rstrip(), STATE) is None
 
 
 @pytest.mark.parametrize("cut", [1, 2, 20, 100])

@@ -161,7 +161,7 @@ def test_a_path_longer_than_the_system_takes_is_written_all_the_same(tmp_path: P
     folder, results = opened(tmp_path, [file], Settings(nosave=True))
     assert process(results, file, 0) is None
     (line,) = journal(folder)
-    assert results.reusable(0, STATE) == looked(file) and len(line["files"][0]) > 4096
+    assert results.reusable(0, STATE) == (tuple(line["files"]), 1, None) and len(line["files"][0]) > 4096
     folder.close()
 
 

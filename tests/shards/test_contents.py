@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from entrypoint.results.journal import Entry
+from entrypoint.results.journalentry import Entry
 from entrypoint.shards.contents import Contents
 from entrypoint.values import Record
 

@@ -5,7 +5,7 @@ A kind registers its class with `register`. Files are known by suffix, and where
 
 import importlib
 import pkgutil
-from functools import cache
+from functools import cache, lru_cache
 
 from entrypoint.sources.medium import FileMedium
 
@@ -15,9 +15,11 @@ _KINDS: list[type[FileMedium]] = []
 def register(kind: type[FileMedium]) -> type[FileMedium]:
     """As a decorator of the class of a kind: from now on files are looked at for it."""
     _KINDS.append(kind)
+    by_suffix.cache_clear()
     return kind
 
 
+@lru_cache(100)
 def by_suffix(suffix: str) -> type[FileMedium] | None:
     """The kind whose files have this suffix (in lower case, with its dot)."""
     _load()
