@@ -11,15 +11,16 @@
 ARG BASE_IMAGE=debian:13-slim@sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf3182cc4017c709b6259bc132
 
 FROM ${BASE_IMAGE} AS build
-ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 RUN apt-get update \
  && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-pip python3-venv \
  && rm -rf /var/lib/apt/lists/*
 ARG VARIANT=cuda12.8
 COPY requirements.txt image/requirements-*.txt image/install image/licences.py image/trim image/layers.py /build/
 # In one step, within which files move to their layers without being copied. Bytecode is checked by source hash once and
-# for all: importing is 3 s instead of 8, and no uid needs to write. One process compiles all, and its hashes are the same
-# each time, or equal sources would give byte code that differs in how it refers to itself.
+# for all: importing is 3 s instead of 8, and no uid needs to write. One process compiles all, and its hashes are the
+# same each time, or equal sources would give byte code that differs in how it refers to itself; no other process leaves
+# any, for that would hold the moment at which a wheel was unpacked.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/run/secrets/ca_bundle \
     python3 -m venv --without-pip /opt/yolo-bac/venv \

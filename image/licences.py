@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
 def bundled(folder: Path) -> None:
     """What is brought under the GNU licences, with their texts and where the sources are."""
     lines = ["Libraries within these packages. yolo-bac is AGPL-3.0, with which GPL-3.0 may be combined.\n"]
-    for package in distributions():
+    for package in sorted(distributions(), key=lambda package: package.metadata["Name"]):
         name = package.metadata["Name"]
         if name in _BUNDLED:
             what, sources = _BUNDLED[name]
