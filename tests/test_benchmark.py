@@ -35,7 +35,7 @@ def test_every_measurement_is_made(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     assert ended.returncode == 0, ended.stderr
     figures = json.loads((tmp_path / "figures.json").read_bytes())
-    assert set(figures) == {"machine", "stages", "whole", "scaling", "lock", "start", "growth", "peer"}
+    assert set(figures) == {"machine", "stages", "whole", "scaling", "lock", "processes", "start", "growth", "peer"}
     assert list(figures["stages"]) == list(STAGES) and all(figures["stages"].values())
     assert figures["machine"]["engine"] == "torch" and figures["machine"]["images"] == 6
     whole = figures["whole"]
@@ -44,6 +44,8 @@ def test_every_measurement_is_made(tmp_path: Path) -> None:
     assert whole["whole job"]["core_ms"] > whole["whole job"]["core_ms_beside_network"] > 0
     for held in figures["lock"].values():
         assert 0 < held["ms"] < whole["job without network"]["core_ms"] and len(held["rounds"]) == 1
+    for rates in figures["processes"].values():
+        assert all(one["rate"] > 0 and len(one["rounds"]) == 1 for one in rates.values())
     assert figures["start"]["seconds"] >= figures["start"]["first_result"] > 0
     assert figures["growth"]["60"]["peak_mb"] > 100
     assert set(figures["peer"]) == {"6 images", "2 images"} and figures["peer"]["6 images"]["peer_seconds"] > 0

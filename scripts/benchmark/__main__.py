@@ -14,7 +14,7 @@ from entrypoint.detectionsettings import ENGINES, Engine
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 
-MEASUREMENTS = ("stages", "whole", "scaling", "lock", "start", "growth", "peer")
+MEASUREMENTS = ("stages", "whole", "scaling", "lock", "processes", "start", "growth", "peer")
 OF_VIDEOS = ("whole", "peer")
 
 

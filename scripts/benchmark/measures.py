@@ -20,7 +20,7 @@ from entrypoint.results.runstatus import versions
 from entrypoint.settings import Settings
 from entrypoint.sources.scan import scan
 from entrypoint.weights.find import find_weights
-from scripts.benchmark import lock, stages
+from scripts.benchmark import lock, several, stages
 from scripts.benchmark.clock import Span, median
 from scripts.benchmark.engines import Meter, Replay, with_engine
 from scripts.benchmark.folders import copies
@@ -47,6 +47,7 @@ class Bench:
             "whole": self.whole,
             "scaling": self.scaling,
             "lock": self.lock,
+            "processes": self.processes,
         }
 
     def machine(self) -> dict[str, Any]:
@@ -197,6 +198,10 @@ class Bench:
     def lock(self) -> dict[str, Any]:
         """How long the job around the network holds Python's lock."""
         return lock.measure(self._work, self._replaying(1)[0], self._rounds)
+
+    def processes(self) -> dict[str, Any]:
+        """One process on all cores, and several that share nothing."""
+        return several.measure(self._settings, self._scratch, self._images, len(self._work.media), self._rounds)
 
 
 def _processor() -> str:
