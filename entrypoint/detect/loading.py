@@ -1,13 +1,15 @@
 """From weights to detectors that have shown that they fit."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 
 from entrypoint.detect import enginechoice
 from entrypoint.detect.detector import Detector, DetectorOptions
+from entrypoint.detect.jpegdecoding import JpegDecoder, jpeg_decoder
 from entrypoint.detect.nms import NmsOptions
+from entrypoint.engines.base import Engine
 from entrypoint.engines.joined import JoinedEngine
 from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
@@ -33,13 +35,15 @@ _LANES_A_GPU = 2  # one batch is computed while the next one travels
 class Loaded:
     """What a run looks with: a detector for each batch that may be under way at once, and that batch's size.
 
-    `settings`: those that it was asked for, with the values of what these left to the weights.
+    `settings`: those that it was asked for, with the values of what these left to the weights. `jpeg`: what decodes
+    JPEG images there, where that was asked for and has passed its trial.
     """
 
     names: tuple[str, ...]
     lanes: tuple[Detector, ...]
     batch_size: int
     settings: Settings
+    jpeg: JpegDecoder | None = None
 
     @property
     def devices(self) -> str:
@@ -97,13 +101,20 @@ def load(
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
         fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors if in_time]
         batch_size = network.batch or settings.batch_size or min(fitting, default=1)
-        return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings)
+        jpeg = _jpeg_decoder(engines[0], network, options, media) if settings.gpu_jpeg else None
+        return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings, jpeg)
     except ResourceError:
         raise
     except Exception as error:
         if any(map(is_out_of_memory, _causes(error))):
             raise memory.shortage(what) from error
         raise
+
+
+def _jpeg_decoder(
+    engine: Engine, network: Network, options: DetectorOptions, media: Sequence[Medium]
+) -> JpegDecoder | None:
+    return jpeg_decoder(Detector(engine, network, replace(options, nms=NmsOptions())), media)
 
 
 def _gpu_fault(members: Sequence[Network], device: Device, settings: Settings) -> str | None:

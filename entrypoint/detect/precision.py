@@ -17,6 +17,26 @@ _SAME_IOU = 0.5
 _MOST_LOST = 0.05
 
 
+class Tally:
+    """How many detections that one way is sure of another one loses."""
+
+    def __init__(self, conf_thres: float) -> None:
+        self._least = conf_thres + _MARGIN
+        self._sure = self._lost = 0
+
+    def add(self, theirs: Detections, ours: Detections) -> None:
+        """What was found in one image."""
+        certain = np.flatnonzero(theirs.confidence > self._least).tolist()
+        self._sure += len(certain)
+        self._lost += sum(not _is_among(theirs, row, ours) for row in certain)
+
+    def fault(self, what: str) -> str | None:
+        """That `what` loses too many; None when it is next to nothing."""
+        if self._lost <= _MOST_LOST * self._sure:
+            return None
+        return f"{what} loses {self._lost} of {self._sure} detections that are sure otherwise"
+
+
 class Trial:
     """The first images of a run, and what full precision finds in them, to hold half precision to."""
 
@@ -25,24 +45,19 @@ class Trial:
 
         Raises what says that memory is out, as `fault` does.
         """
-        self._sure = full.conf_thres + _MARGIN
+        self._conf_thres = full.conf_thres
         self._expected = [(image, full.look_closely(image)) for image in _first_images(media)]
 
     def fault(self, half: Detector) -> str | None:
         """What half precision loses of what full precision finds; None when that is next to nothing."""
-        sure = lost = 0
+        tally = Tally(self._conf_thres)
         for image, theirs in self._expected:
             ours = half.look_closely(image)
             if ours is None:
                 return "half precision overflows"
-            if theirs is None:  # full precision does, too
-                continue
-            certain = np.flatnonzero(theirs.confidence > self._sure).tolist()
-            sure += len(certain)
-            lost += sum(not _is_among(theirs, row, ours) for row in certain)
-        if lost > _MOST_LOST * sure:
-            return f"half precision loses {lost} of {sure} detections that full precision is sure of"
-        return None
+            if theirs is not None:  # else full precision overflows, too
+                tally.add(theirs, ours)
+        return tally.fault("half precision")
 
 
 def _first_images(media: Sequence[Medium]) -> Iterator[NDArray[np.uint8]]:

@@ -51,6 +51,7 @@ class Plan:
             memory.guard(by_host=True)
         # By the whole source, so that every shard's images are looked at in the same way.
         loaded = load(weights, devices, settings, whole, deadline.has_time_for)
+        whole.options.jpeg.decode = loaded.jpeg
         return cls(loaded.settings, weights, share, source, whole, listing, loaded, deadline)
 
     @property

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from entrypoint.host import memory
 from entrypoint.sources import jpeg
 from entrypoint.sources.chatter import chatter
-from entrypoint.sources.filetype import HEAD_BYTES, HEIF, JPEG_XL, identify_head
+from entrypoint.sources.filetype import HEAD_BYTES, HEIF, JPEG, JPEG_XL, identify_head
 from entrypoint.sources.heif import decode_heif
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
@@ -49,8 +50,10 @@ def read_bytes(path: str | Path) -> bytes | Failure:
         return Failure(OUT_OF_MEMORY, "no memory left to read it")
 
 
-def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failure:
-    """`read_image` for bytes in memory."""
+def decode_image(
+    data: bytes, *, accept_damaged: bool = False, jpeg_first: Callable[[bytes], Image | None] | None = None
+) -> Image | Failure:
+    """`read_image` for bytes in memory; `jpeg_first` may decode a JPEG image, whole by its markers, in its own way."""
     kind = identify_head(data[:HEAD_BYTES])
     if kind.family == "empty":
         return Failure("empty", "0 bytes")
@@ -58,12 +61,14 @@ def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failur
         return Failure("not_an_image", f"its content is {kind.name}")
     if cut := _cut(data, kind.name):
         return Failure("truncated", cut)
+    if jpeg_first and kind is JPEG and (found := jpeg_first(data)) is not None:
+        return found
     if kind in HEIF:
         return decode_heif(data, kind.name)
     if kind is JPEG_XL:
         return Failure("unsupported", "a JPEG XL image, which is not read: convert it to JPEG or PNG")
     try:
-        image, warning = _decoded(data, listen=kind.name == "JPEG image")
+        image, warning = _decoded(data, listen=kind is JPEG)
     except cv2.error as error:
         if memory.is_out_of_memory(error):
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")

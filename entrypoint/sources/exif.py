@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _EXIF, _GPS = 0x8769, 0x8825
+_ORIENTATION, _TURNED = 0x0112, range(2, 9)
 _DATE_TIME, _DATE_TIME_ORIGINAL = 0x0132, 0x9003
 _LATITUDE_SIDE, _LATITUDE, _LONGITUDE_SIDE, _LONGITUDE = 1, 2, 3, 4
 _DAMAGED = (
@@ -47,6 +48,19 @@ def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
     if latitude is None or longitude is None:
         return Exif(taken)
     return Exif(taken, latitude, longitude)
+
+
+def is_shown_as_stored(jpeg: bytes) -> bool:
+    """Whether a JPEG image is of RGB or grey and upright as it is; False where its head is damaged, too."""
+    from PIL import Image
+
+    _hush()
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            orientation = Image.Image.getexif(image).get(_ORIENTATION)
+            return image.mode in ("RGB", "L") and orientation not in _TURNED
+    except (*_DAMAGED, Image.DecompressionBombError):
+        return False
 
 
 def _hush() -> None:

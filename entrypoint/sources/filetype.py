@@ -32,6 +32,7 @@ GIT_LFS = FileType("document", "a Git LFS pointer (run `git lfs pull` where it c
 TRUNCATED_ZIP = FileType("damaged", "a zip archive without its end (the download was cut: fetch it again)")
 UNKNOWN = FileType("unknown", "of no known type")
 
+JPEG = FileType("image", "JPEG image")
 JPEG_XL = FileType("image", "JPEG XL image")
 _AVIF, _HEIC, _HEIF = (FileType("image", f"{name} image") for name in ("AVIF", "HEIC", "HEIF"))
 HEIF = frozenset((_HEIC, _HEIF))
@@ -44,7 +45,7 @@ _BRANDS = {
 
 _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     # signature, offset, type
-    (b"\xff\xd8\xff", 0, FileType("image", "JPEG image")),
+    (b"\xff\xd8\xff", 0, JPEG),
     (b"\x89PNG\r\n\x1a\n", 0, FileType("image", "PNG image")),
     (b"GIF87a", 0, FileType("image", "GIF image")),
     (b"GIF89a", 0, FileType("image", "GIF image")),

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -32,19 +32,27 @@ class Scratch:
     folder: str | None = None
 
 
+@dataclass(slots=True)
+class JpegWay:
+    """What decodes JPEG images before the usual way is tried, if anything: bytes in, HWC uint8 BGR or None out."""
+
+    decode: Callable[[bytes], NDArray[np.uint8] | None] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How media are to be read.
 
     `accept_damaged`: take the pixels of a damaged image as they were decoded, and what can be read of a damaged video.
     `vid_stride`: take the last of each so many frames of a video. `exif`: what to read of an image's EXIF data.
-    `scratch`: where videos are unpacked to.
+    `scratch`: where videos are unpacked to. `jpeg`: another way to decode JPEG images.
     """
 
     accept_damaged: bool = False
     vid_stride: int = 1
     exif: ExifWanted = "none"
     scratch: Scratch = field(default_factory=Scratch)
+    jpeg: JpegWay = field(default_factory=JpegWay)
 
 
 class Medium(ABC):

@@ -3,16 +3,18 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import click
 import numpy as np
 
+from entrypoint.detect.jpegdecoding import JpegDecoder, decoding_fault
 from entrypoint.detect.loading import Loaded
 from entrypoint.host.device import CPU, OUT_OF_MEMORY_ERRORS
 from entrypoint.host.memory import is_out_of_memory
 from entrypoint.models.network import Network
 from entrypoint.models.yolov5.network import YoloV5
-from entrypoint.sources.medium import first_image
+from entrypoint.sources.medium import FileMedium, first_image
 from entrypoint.values import Failure
 from scripts.benchmark import stages
 from scripts.benchmark.workload import Workload
@@ -21,7 +23,7 @@ from scripts.gpucheck.place import FULL, HALF, Busy, Precision, computing, forge
 from scripts.gpucheck.report import Report
 from scripts.gpucheck.workplace import Workplace
 
-NETWORK, JOB, STAGES, LANES = "network", "job", "stages", "lanes"
+NETWORK, JOB, JPEG, STAGES, LANES = "network", "job", "jpeg", "stages", "lanes"
 _WARM_UP = 6  # batches of one shape, until whatever is chosen by shape has been chosen
 
 
@@ -38,6 +40,7 @@ def check(place: Workplace, report: Report) -> None:
         for precision in (FULL, HALF) if size == "s" else (HALF,):
             _whole_job(place, report, size, network, precision)
     middle = "s" if "s" in networks else next(iter(networks))
+    jpeg_on_device(place, report, middle, networks[middle])
     _two_lanes(place, report, middle, networks[middle])
     _stages(place, report, middle, networks[middle])
 
@@ -145,6 +148,32 @@ def _whole_job(place: Workplace, report: Report, size: str, network: Network, pr
             if busy.share is not None:
                 figures["GPU busy %"] = busy.share
             report.row(JOB, f"{what}, {name}", figures | memory(place.device))
+
+
+def jpeg_on_device(place: Workplace, report: Report, size: str, network: Network) -> None:
+    """The whole job with JPEG images decoded by the host, and on the device; and whether the trial would trust that."""
+    what, batch = f"yolov5{size}, FP16, --nosave", min(32, place.amounts.batches[-1])
+    report.section(JPEG, "The whole job, JPEG images decoded by the host, and on the device")
+    if not report.has_time_for(what, 60):
+        return
+    try:
+        decoder = JpegDecoder(place.device)
+    except ImportError as error:
+        report.row(JPEG, what, {"left out": str(error)})
+        return
+    media = [medium for medium in place.many(place.amounts.images) if isinstance(medium, FileMedium)]
+    way = media[0].options.jpeg  # that of all
+    with computing(HALF):
+        ready = loaded(network, place.device, HALF, place.settings, batch)
+        work = Workload(ready, media, place.settings, place.scratch)
+        figures: dict[str, Any] = {}
+        for name, way.decode in (("by the host", None), ("there", decoder)):
+            Workload(ready, media[: len(media) // 4], place.settings, place.scratch).job(nosave=True)  # warms up
+            span = work.job(nosave=True)
+            figures |= {f"{name}, images/s": 1e3 / span.wall, f"{name}, core-ms an image": span.cpu}
+        way.decode = None
+        figures["trial"] = decoding_fault(decoder, ready.lanes[0], media) or "agrees"
+    report.row(JPEG, what, figures)
 
 
 def _two_lanes(place: Workplace, report: Report, size: str, network: Network) -> None:

@@ -7,14 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
+from entrypoint.host.device import CPU
 from entrypoint.models.yolov5.network import YoloV5
+from entrypoint.sources.decode import decode_image
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detection, Record
 from scripts.gpucheck.architecture import SIZES, random_network
 from scripts.gpucheck.matching import Difference
 from scripts.gpucheck.report import Report
+from scripts.gpucheck.speed import jpeg_on_device
+from scripts.gpucheck.workplace import QUICK, Workplace
 from tests.conftest import ROOT, records, start
 
 # What cannot be imported there, beside whatever else is not named: all that the locks have but these five.
@@ -96,7 +102,20 @@ def test_it_runs_to_its_end_with_pytorch_opencv_numpy_and_click(
     assert all(row["expected"] > 10 and not row["lost"] for row in report["parity"])
     assert [row["passed"] for row in report["faults"]] == [True] * 3
     assert all(row["images/s"] > 0 for row in report["job"])
+    assert [row["left out"] for row in report["jpeg"]] == ["No module named 'PIL'"]
     assert "all checks passed" in ended.stdout
+
+
+def test_jpeg_images_are_decoded_by_the_host_and_on_the_device(tmp_path: Path) -> None:
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    for scene in DEMO_SCENES.iterdir():
+        image = decode_image(scene.read_bytes())
+        assert isinstance(image, np.ndarray)
+        cv2.imwrite(str(tmp_path / "data" / "images" / f"{scene.stem}.jpg"), image)
+    report = Report(100)
+    jpeg_on_device(Workplace(CPU, tmp_path / "data", QUICK, tmp_path), report, "n", random_network("n"))
+    (row,) = report.sections["jpeg"]
+    assert row["trial"] == "agrees" and min(row["by the host, images/s"], row["there, images/s"]) > 0
 
 
 def test_without_a_gpu_it_says_so(bare: dict[str, str], material: Path) -> None:
