@@ -3,7 +3,8 @@
 nvJPEG says nothing of damaged data, where libjpeg does; so this is for those who ask for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,16 @@ from entrypoint.detect.precision import Tally
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, Device
 from entrypoint.log import LOG
 from entrypoint.sources.decode import decode_image
-from entrypoint.sources.exif import is_shown_as_stored
+from entrypoint.sources.exif import is_plain_jpeg
 from entrypoint.sources.filetype import HEAD_BYTES, JPEG, identify_head
 from entrypoint.sources.medium import Medium
 from entrypoint.sources.unmoving import StillMedium
 from entrypoint.values import Failure
 
+Decode: TypeAlias = Callable[[bytes], NDArray[np.uint8] | None]
+
 _IMAGES, _TRIED = 4, 16
+_MOST_PIXELS = 1 << 26  # a small file can claim four thousand millions of them, and the memory they take
 _MOST_DIFFERENCE = 2.0  # levels of 255, the mean over an image; chroma is scaled up in another way than libjpeg does
 
 
@@ -37,7 +41,7 @@ class JpegDecoder:
         """HWC uint8 BGR in [0, 255]; None for what is to be decoded otherwise: turned, CMYK, damaged, too large."""
         import torch
 
-        if not is_shown_as_stored(data):
+        if not is_plain_jpeg(data, _MOST_PIXELS):
             return None
         try:
             coded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
@@ -67,7 +71,7 @@ def jpeg_decoder(detector: Detector, media: Sequence[Medium]) -> JpegDecoder | N
     return decoder
 
 
-def decoding_fault(decoder: JpegDecoder, detector: Detector, media: Sequence[Medium]) -> str | None:
+def decoding_fault(decode: Decode, detector: Detector, media: Sequence[Medium]) -> str | None:
     """How the first JPEG images of a run come out otherwise than by the usual way; None for no difference that counts.
 
     Raises what says that memory is out.
@@ -81,7 +85,7 @@ def decoding_fault(decoder: JpegDecoder, detector: Detector, media: Sequence[Med
         if isinstance(usual, Failure):
             continue
         coded += 1
-        image = decoder(data)
+        image = decode(data)
         if image is None:
             continue
         compared += 1

@@ -50,22 +50,28 @@ def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
     return Exif(taken, latitude, longitude)
 
 
-def is_shown_as_stored(jpeg: bytes) -> bool:
-    """Whether a JPEG image is of RGB or grey and upright as it is; False where its head is damaged, too."""
+def is_plain_jpeg(data: bytes, most_pixels: int) -> bool:
+    """Whether a JPEG image is of RGB or grey, upright as it is stored, and of at most so many pixels.
+
+    By its head alone; False where that is damaged, too.
+    """
     from PIL import Image
 
     _hush()
     try:
-        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             orientation = Image.Image.getexif(image).get(_ORIENTATION)
-            return image.mode in ("RGB", "L") and orientation not in _TURNED
+            return image.mode in ("RGB", "L") and orientation not in _TURNED and math.prod(image.size) <= most_pixels
     except (*_DAMAGED, Image.DecompressionBombError):
         return False
 
 
 def _hush() -> None:
-    """Keep what Pillow says of damage from the log: the photograph itself is whole, or a failure."""
+    """Keep what Pillow says of damage and of size from the log: the photograph itself is whole, or a failure."""
+    from PIL import Image
+
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     logger = logging.getLogger("PIL")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

@@ -14,7 +14,7 @@ from PIL import Image
 
 from entrypoint.detect import jpegdecoding, loading
 from entrypoint.detect.detector import Detector, DetectorOptions
-from entrypoint.detect.jpegdecoding import JpegDecoder, decoding_fault, jpeg_decoder
+from entrypoint.detect.jpegdecoding import Decode, JpegDecoder, decoding_fault, jpeg_decoder
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.host.device import CPU, Device
 from entrypoint.sources.decode import decode_image
@@ -24,8 +24,6 @@ from entrypoint.sources.scan import scan
 from entrypoint.values import Failure
 from entrypoint.weights.checkpoint import load_checkpoint
 from tests.conftest import Ended
-
-Decode = Callable[[bytes], NDArray[np.uint8] | None]
 
 
 def usual(data: bytes) -> NDArray[np.uint8]:
@@ -91,6 +89,12 @@ def test_what_it_may_show_otherwise_is_left_to_the_usual_way(data: bytes) -> Non
     assert JpegDecoder(CPU)(data) is None
 
 
+def test_an_image_that_claims_more_pixels_than_it_may_is_left_to_the_usual_way() -> None:
+    data = jpeg()
+    size = data.index(b"\xff\xc0") + 5
+    assert JpegDecoder(CPU)(data[:size] + b"\xff\xff\xff\xff" + data[size + 4 :]) is None
+
+
 def test_a_jpeg_image_is_asked_for_there_first_and_nothing_else_is(photographs: Path) -> None:
     asked: list[bytes] = []
 
@@ -118,7 +122,7 @@ def test_a_decoder_that_is_wrong_is_not_trusted(
 ) -> None:
     if "loses" in fault:
         monkeypatch.setattr(jpegdecoding, "_MOST_DIFFERENCE", 255)
-    found = decoding_fault(decode, detector, media(photographs))  # type: ignore[arg-type]
+    found = decoding_fault(decode, detector, media(photographs))
     assert found is not None and found.startswith(fault)
 
 
