@@ -3,7 +3,7 @@
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entrypoint.host import limits
 from entrypoint.log import LOG
@@ -12,21 +12,25 @@ from entrypoint.results.status import Counts, Status
 from entrypoint.run.deadline import Deadline
 from entrypoint.settings import PREVIOUS, Settings
 from entrypoint.shard import Shard
-from entrypoint.shards.previous import Previous, TakeOver
-from entrypoint.shards.search import NoPartError
 from entrypoint.sources.listing import Listing
 from entrypoint.text import printable
 
+if TYPE_CHECKING:
+    from entrypoint.shards.previous import Previous, TakeOver
 
-def find_previous(settings: Settings, identity: dict[str, Any]) -> Previous | None:
+
+def find_previous(settings: Settings, identity: dict[str, Any]) -> "Previous | None":
     """The earlier runs that apply: those of --previous, else those that are mounted, else none.
 
     Raises SourceError when they are of another `identity`, or when there are none where the option says.
     """
+    if not settings.previous and not PREVIOUS.exists():
+        return None
+    from entrypoint.shards.previous import Previous  # with it what reads archives, which few runs need
+    from entrypoint.shards.search import NoPartError
+
     if settings.previous:
         return Previous.find(settings.previous, identity)
-    if not PREVIOUS.exists():
-        return None
     LOG.info("%s is there: what its runs have finished is taken over", PREVIOUS)
     try:
         return Previous.find(PREVIOUS, identity)
@@ -44,7 +48,7 @@ def count_reusable(results: Results, listing: Listing, counts: Counts, is_done: 
 
 
 def take_over(
-    taking: TakeOver,
+    taking: "TakeOver",
     listing: Listing,
     is_done: bytearray,
     deadline: Deadline,
@@ -76,7 +80,7 @@ def is_among(files: Sequence[str], shard: Shard | None) -> Callable[[str], bool]
     return is_here
 
 
-def warn_of_engines(previous: Previous, engine: str) -> None:
+def warn_of_engines(previous: "Previous", engine: str) -> None:
     """Say where earlier runs were computed by something else."""
     others = previous.engines() - {engine}
     if others:

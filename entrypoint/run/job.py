@@ -3,6 +3,7 @@
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, EXIT_SIGNAL, OutputError, YoloBacError
@@ -31,9 +32,11 @@ from entrypoint.run.progress import Progress
 from entrypoint.run.signals import LastWords, Stopper
 from entrypoint.run.source import ignored
 from entrypoint.settings import Settings
-from entrypoint.shards.previous import Previous, TakeOver
 from entrypoint.text import printable
 from entrypoint.values import Failure, Record
+
+if TYPE_CHECKING:
+    from entrypoint.shards.previous import Previous
 
 _NOT_DONE = Failure("not_done", "the time budget ended before its turn")
 
@@ -81,12 +84,14 @@ class _Work:
         self._results = Results(folder, plan.settings, plan.loaded.names, plan.listing.files, plan.whole.files)
         self._is_done = bytearray(len(plan.listing))
 
-    def do(self, previous: Previous | None) -> int:
+    def do(self, previous: "Previous | None") -> int:
         """All of it; gives the exit code. Raises OutputError."""
         plan, counts = self._plan, self._status.counts
         if self._folder.continued:
             count_reusable(self._results, plan.listing, counts, self._is_done)
         if previous:
+            from entrypoint.shards.previous import TakeOver
+
             taking = TakeOver(previous, self._folder, self._results, plan.loaded.names)
             is_here = is_among(plan.whole.files, plan.share.shard)
             take_over(taking, plan.listing, self._is_done, plan.deadline, self._status, is_here)
