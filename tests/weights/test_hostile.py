@@ -1,4 +1,4 @@
-"""Whatever a weights file is made of, it is refused within a second and 200 MB, and nothing in it runs."""
+"""Whatever a weights file is made of, it is refused within 200 MB and a second or, on a slow machine, two."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.weights.hostile.__main__ import corpus
 
 NAMES = [name for name, _ in corpus(Path("canary"))]
-MOST_SECONDS, MOST_BYTES = 2, 200_000_000  # a second and, for a slow machine, a second more
+MOST_SECONDS, MOST_BYTES = 2, 200_000_000
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ Field: TypeAlias = int | memoryview
 
 _MOST_NAME, _SHORT = 1000, 200  # characters
 _VARINT, _EIGHT_BYTES, _COUNTED, _FOUR_BYTES = 0, 1, 2, 5
+_MOST_VARINT_BYTES = 10
 _WIDTHS = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 
 
@@ -24,10 +25,14 @@ class Budget:
     def __init__(self, fields: int) -> None:
         self._left = self._most = fields
 
-    def take(self, count: int = 1) -> None:
-        """So many fields more. Raises UnsafeWeightsError where there are too many."""
-        self._left -= count
-        if self._left < 0:
+    def take(self) -> None:
+        """One field more. Raises UnsafeWeightsError where there are too many."""
+        self.require(1)
+        self._left -= 1
+
+    def require(self, count: int) -> None:
+        """Raise UnsafeWeightsError where so many more would be too many."""
+        if count > self._left:
             raise UnsafeWeightsError(f"holds more than {self._most} fields, and no detector does")
 
 
@@ -67,16 +72,18 @@ def signed(value: int) -> int:
 
 def varints(packed: memoryview, budget: Budget) -> Iterator[int]:
     """The signed numbers of a packed field, which are counted before the first is read."""
-    budget.take(int(np.count_nonzero(np.frombuffer(packed, np.uint8) < 0x80)))
+    budget.require(len(packed) // _MOST_VARINT_BYTES)  # so that counting them costs no more than those allowed
+    budget.require(int(np.count_nonzero(np.frombuffer(packed, np.uint8) < 0x80)))
     position = 0
     while position < len(packed):
+        budget.take()
         value, position = _varint(packed, position)
         yield signed(value)
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
-    for shift in range(0, 70, 7):
+    for shift in range(0, 7 * _MOST_VARINT_BYTES, 7):
         if position >= len(message):
             raise UnsafeWeightsError("its protobuf message ends within a number: the file is damaged, or was cut")
         byte = message[position]

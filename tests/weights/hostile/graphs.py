@@ -120,6 +120,15 @@ def _names() -> dict[str, bytes]:
     return found
 
 
+def _counted(number: int, content: bytes) -> bytes:
+    """A field of so many bytes, as protobuf writes it."""
+    length, sign = [], len(content)
+    while sign > 0x7F:
+        length.append(sign & 0x7F | 0x80)
+        sign >>= 7
+    return bytes([number << 3 | 2, *length, sign]) + content
+
+
 def _bytes() -> dict[str, bytes]:
     def tensor(**fields: Any) -> bytes:
         values = TensorProto(name="w", data_type=FLOAT, dims=[1])
@@ -143,6 +152,7 @@ def _bytes() -> dict[str, bytes]:
         "a tensor of three bytes": tensor(raw_data=bytes(3)),
         "a tensor written in two ways": tensor(raw_data=bytes(4), float_data=[1.0]),
         "a tensor with too many numbers": tensor(data_type=INT64, int64_data=[1] * 2_000_000),
+        "a shape of 120 million numbers": bare + _counted(7, _counted(5, _counted(1, bytes(120_000_000)))),
         "two graphs": honest + honest,
         "a graph that claims 2 GiB": bare + b"\x3a\xff\xff\xff\xff\x07" + bytes(40),
         "a graph cut short": honest[: len(honest) // 2],
