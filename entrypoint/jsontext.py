@@ -32,7 +32,10 @@ def decoded(line: bytes | str) -> dict[str, Any]:
 
 def decoded_texts(text: bytes) -> list[str]:
     """The JSON list of strings that a text holds. Raises ValueError."""
-    value = _fast(text)
+    try:
+        value = _fast(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
     if not isinstance(value, list) or not all(type(item) is str for item in value):
         raise ValueError(f"{shown(value)} is no list of strings")
     return value

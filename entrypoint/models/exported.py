@@ -82,7 +82,9 @@ class Exported(Network):
             self._checked.add(shape)
 
     def candidates(self, outputs: Sequence[Output], threshold: float, multi_label: bool = False) -> Candidates:
-        return self._layout(np.asarray(outputs[0]), len(self.names), threshold, multi_label)
+        image, rows = self._layout(np.asarray(outputs[0]), len(self.names), threshold, multi_label)
+        rows[:, 4].clip(0, 1, out=rows[:, 4])  # `fault` lets scores be a rounding's width beyond
+        return image, rows
 
     def fault(self, outputs: Sequence[Output]) -> str | None:
         (output,) = map(np.asarray, outputs)

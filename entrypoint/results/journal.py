@@ -143,6 +143,13 @@ class Journal:
         offset = self._offsets[index]
         return None if offset == _NONE else glance(self._line(offset), state)
 
+    def left(self, index: int) -> tuple[str, ...] | None:
+        """The results that the line of an input names, whatever its checksum; None where it cannot be read."""
+        try:
+            return Entry.from_json(decoded(self._line(self._offsets[index]))).files
+        except ValueError:
+            return None
+
     def has(self, index: int) -> bool:
         """Whether an input has a line."""
         return bool(self._offsets[index] != _NONE)

@@ -41,7 +41,7 @@ class Entry:
     @classmethod
     def from_line(cls, line: bytes) -> Self:
         """Raises ValueError that says what is wrong."""
-        entry = cls.from_json(decoded(line))
+        entry = cls.from_json(intact(line))
         _keep_text(entry.record, _text_of(line))
         return entry
 
@@ -72,8 +72,22 @@ def stored(record: Record, opener: Opener) -> Record:
 
 def record_in(line: bytes) -> Record:
     """The record alone that is in a line. Raises ValueError that says what is wrong."""
+    _require_intact(line)
     text = _text_of(line)
     return _keep_text(_record(decoded(text or line)), text)
+
+
+def intact(line: bytes) -> dict[str, Any]:
+    """The JSON object that a line of the journal is. Raises ValueError, also where its checksum is another."""
+    _require_intact(line)
+    return decoded(line)
+
+
+def _require_intact(line: bytes) -> None:
+    """Raise ValueError where a line has another checksum; those about segments and of older versions have none."""
+    text, behind, checksum = line.rpartition(_CHECKSUM)
+    if behind and checksum.rstrip() != b"%d}" % crc32(text):
+        raise ValueError("its checksum is that of another line: it has been damaged")
 
 
 def _text_of(line: bytes) -> bytes | None:
@@ -97,7 +111,7 @@ def _record(plain: dict[str, Any]) -> Record:
 
 
 class Done(NamedTuple):
-    """What is left of an input that was looked at with success; `frames` of a video alone."""
+    """The results and the number of detections of an input that was looked at with success; of a video its frames."""
 
     files: tuple[str, ...]
     detections: int

@@ -104,8 +104,13 @@ class Results:
         file = self._files[index]
         self._folder.remove(self._folder.ledger.take(file))
         if self._journal.has(index):
-            entry = self._journal.read(index)
-            forget(self._folder, self._journal, file, entry.files if entry else ())
+            left = self._journal.left(index)
+            forget(self._folder, self._journal, file, self._likely(file) if left is None else left)
+
+    def _likely(self, file: str) -> tuple[str, ...]:
+        """What an input has left whose line is damaged, as far as its name tells that."""
+        record = Record(file, 1, 1, ())
+        return tuple(path for kind in self._formats if isinstance(kind, InputFormat) for path in kind.places(record))
 
     def frame(self, shown: AnnotatedFrame) -> None:
         """Write what the formats leave of a frame; it may draw on the image.

@@ -10,11 +10,10 @@ from typing import Any, Protocol, Self
 
 from entrypoint.checks import checked_text, shown
 from entrypoint.errors import SourceError, UsageError
-from entrypoint.jsontext import decoded
 from entrypoint.option import Option, declared
 from entrypoint.results.claim import read_status
 from entrypoint.results.journal import JOURNAL
-from entrypoint.results.journalentry import Entry
+from entrypoint.results.journalentry import Entry, intact
 from entrypoint.results.journallines import lines
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Tree
@@ -139,7 +138,7 @@ class Part:
         try:
             for number, (_, line) in enumerate(lines(descriptor), 1):
                 try:
-                    plain = decoded(line)
+                    plain = intact(line)
                     if plain.get("gone") is True and isinstance(plain.get("file"), str):
                         yield number, plain["file"], None
                     elif "segment" not in plain:  # a video that is not done is looked at again by the part itself

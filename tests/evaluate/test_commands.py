@@ -116,6 +116,7 @@ def test_runs_with_videos_are_compared_frame_by_frame(yolo_bac: Run, mixed: Path
     journal = tmp_path / "two" / "records.jsonl"
     entries = {entry["file"]: entry for entry in map(json.loads, journal.read_bytes().splitlines())}
     entries["a/clip.mp4"]["detections"]["count"] -= 1
+    del entries["a/clip.mp4"]["crc32"]  # which would tell
     journal.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries.values()))
     assert yolo_bac("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "out").code == 0
     found = json.loads((tmp_path / "out" / "comparison.json").read_bytes())

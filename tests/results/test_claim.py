@@ -245,6 +245,20 @@ def test_a_record_that_is_damaged_after_it_was_relied_upon_is_not_left_out_in_si
     folder.close()
 
 
+@pytest.mark.parametrize("damage", [b'"width": 8', b'"width: 9', b"\0" * 10])
+def test_a_record_whose_line_is_damaged_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+    run(claim(tmp_path, "exp", IDENTITY), "a.jpg", "b.jpg", end=False)
+    journal = tmp_path / "exp" / "records.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"width": 9', damage, 1))
+    folder = claim(tmp_path, "exp", IDENTITY)
+    results = Results(folder, Settings(nosave=True, report=False), ("a",), ["a.jpg", "b.jpg"])
+    assert results.reusable(0, STATE) is None and results.reusable(1, STATE)
+    results.begin(0)
+    results.finish(0, Record("a.jpg", 9, 9, ()), STATE)
+    assert results.reusable(0, STATE)
+    folder.close()
+
+
 def test_a_folder_can_be_started_over_or_given_back(tmp_path: Path) -> None:
     run(claim(tmp_path, "exp", IDENTITY), "a.jpg", end=False)
     folder = claim(tmp_path, "exp", IDENTITY)

@@ -161,7 +161,11 @@ def left(run: Path, mine: dict[Path, Any]) -> dict[str, Any]:
         elif name == "records.jsonl":
             lines = {line["file"]: line for line in map(json.loads, path.read_bytes().splitlines())}
             found[name] = {
-                file: {key: sorted(value) if key == "files" else value for key, value in line.items() if key != "input"}
+                file: {
+                    key: sorted(value) if key == "files" else value
+                    for key, value in line.items()
+                    if key not in ("input", "crc32")
+                }
                 for file, line in lines.items()
                 if "gone" not in line
             }
