@@ -44,6 +44,7 @@ def test_every_measurement_is_made(tmp_path: Path) -> None:
     assert whole["whole job"]["core_ms"] > whole["whole job"]["core_ms_beside_network"] > 0
     for held in figures["lock"].values():
         assert 0 < held["ms"] < whole["job without network"]["core_ms"] and len(held["rounds"]) == 1
+    assert set(figures["processes"]) == {"1", str(len(os.sched_getaffinity(0)))}
     for rates in figures["processes"].values():
         assert all(one["rate"] > 0 and len(one["rounds"]) == 1 for one in rates.values())
     assert figures["start"]["seconds"] >= figures["start"]["first_result"] > 0

@@ -1,7 +1,7 @@
 """One process on all cores beside several that share nothing, a core each: the job without its network, as on a GPU.
 
-Each process is this module as a program: it makes ready, says so, and does the job on its images for every line that it
-is sent, which is the same for all of them; what is measured ends with the last of them.
+Each process is this module as a program: it makes ready, and does the job on its images for every line that it is sent,
+at the same time as the others. What counts is the seconds of the slowest of them.
 """
 
 import json
@@ -9,7 +9,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ def measure(settings: Settings, scratch: Path, images: Sequence[Path], count: in
     from scripts.benchmark.folders import copies
 
     cores = sorted(os.sched_getaffinity(0))
-    shares = [list(cores)], [[core] for core in cores]
+    shares = ([cores], [[core] for core in cores])[: len(cores)]  # which are the same on a single core
     figures: dict[str, Any] = {}
     click.echo(f"\nThe job without network in batches of {_BATCH}, on {len(cores)} cores: images/s, and --nosave")
     with ExitStack() as stack:
@@ -57,13 +56,10 @@ def measure(settings: Settings, scratch: Path, images: Sequence[Path], count: in
 
 
 def _together(members: Sequence["_Member"], kind: str) -> float:
-    """Seconds until the last of them has done its images."""
-    began = time.perf_counter()
+    """Seconds that the slowest of them took."""
     for member in members:
         member.tell(kind)
-    for member in members:
-        member.wait()
-    return time.perf_counter() - began
+    return max(member.seconds() for member in members)
 
 
 @dataclass(frozen=True)
@@ -77,12 +73,13 @@ class _Member:
     def started(cls, settings: Settings, scratch: Path, folder: Path, cores: Sequence[int]) -> Iterator[Self]:
         """Ready, on these cores, with the images of a folder."""
         plain = {"weights": settings.weights, "imgsz": settings.imgsz, "device": settings.device}
+        plain |= {"engine": settings.engine}
         told = json.dumps({**plain, "scratch": str(scratch), "folder": str(folder), "cores": list(cores)})
         command = [sys.executable, "-m", "scripts.benchmark.several", told]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             member = cls(process)
-            member.wait()
             try:
+                member.seconds()
                 yield member
             finally:
                 process.communicate()
@@ -93,11 +90,13 @@ class _Member:
         self.process.stdin.write(f"{kind}\n")
         self.process.stdin.flush()
 
-    def wait(self) -> None:
-        """Until it is ready again. Raises RuntimeError where it has ended."""
+    def seconds(self) -> float:
+        """What it has just done took, once that is done. Raises RuntimeError where it has ended."""
         assert self.process.stdout is not None
-        if self.process.stdout.readline() != "ready\n":
+        line = self.process.stdout.readline()
+        if not line:
             raise RuntimeError(f"a process of the measurement has ended: exit {self.process.wait()}")
+        return float(line)
 
 
 def main(told: dict[str, Any]) -> None:
@@ -111,16 +110,21 @@ def main(told: dict[str, Any]) -> None:
     from scripts.benchmark.engines import Replay, with_engine
     from scripts.benchmark.workload import Workload
 
-    settings = Settings(weights=told["weights"], imgsz=tuple(told["imgsz"]), device=told["device"])
+    settings = Settings(
+        weights=told["weights"], imgsz=tuple(told["imgsz"]), device=told["device"], engine=told["engine"]
+    )
     media = scan(told["folder"])
     loaded = load(find_weights(settings.weights, ()), devices_for(settings), settings, media)
     lanes = (with_engine(loaded.lanes[0], Replay)[0],) * _LANES
     work = Workload(replace(loaded, batch_size=_BATCH), media, settings, Path(told["scratch"]))
-    work.job(lanes=lanes)  # what it replays from now on
-    print("ready", flush=True)
+
+    def job(kind: str) -> None:
+        span = work.job(lanes=lanes, nosave=kind == "nosave")
+        print(span.wall / 1e3 * len(media), flush=True)
+
+    job("")  # what it replays from now on
     for line in sys.stdin:
-        work.job(lanes=lanes, nosave=line.strip() == "nosave")
-        print("ready", flush=True)
+        job(line.strip())
 
 
 if __name__ == "__main__":
