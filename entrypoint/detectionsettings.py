@@ -89,8 +89,8 @@ class DetectionSettings:
     gpu_jpeg: bool = option(
         False,
         decides=True,
-        help="Decode JPEG images on the GPU, by nvJPEG, unless a trial on the first images finds other pixels or loses "
-        "boxes. Images whose data is damaged are then not always noticed.",
+        help="Decode JPEG images on the GPU, by nvJPEG, unless a trial on the first ones finds pixels that are clearly "
+        "different, or loses boxes. Images whose data is damaged are then not always noticed.",
     )
     engine: Engine = option(
         "auto",

@@ -1,9 +1,10 @@
-"""JPEG images decoded where the network runs, by nvJPEG as torchvision brings it, once that has shown to do no harm.
+"""JPEG images decoded on the GPU by nvJPEG, which torchvision brings, once a trial has found the same boxes.
 
-nvJPEG says nothing of damaged data, where libjpeg does; so this is for those who ask for it.
+nvJPEG does not always tell of damaged data, as libjpeg does; so this is for those who ask for it.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -12,18 +13,21 @@ from numpy.typing import NDArray
 from entrypoint.detect.detector import Detector
 from entrypoint.detect.precision import Tally
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS, Device
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.log import LOG
 from entrypoint.sources.decode import decode_image
 from entrypoint.sources.exif import is_plain_jpeg
 from entrypoint.sources.filetype import HEAD_BYTES, JPEG, identify_head
 from entrypoint.sources.medium import Medium
+from entrypoint.sources.suffixes import suffix
 from entrypoint.sources.unmoving import StillMedium
 from entrypoint.values import Failure
 
 Decode: TypeAlias = Callable[[bytes], NDArray[np.uint8] | None]
 
-_IMAGES, _TRIED = 4, 16
-_MOST_PIXELS = 1 << 26  # a small file can claim four thousand millions of them, and the memory they take
+_IMAGES, _TRIED = 4, 16  # images that both ways have decoded; files that are tried for that
+_MOST_PIXELS = 1 << 26  # a file of a few bytes can claim 65,535 times as many rows, and take the memory for them
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _MOST_DIFFERENCE = 2.0  # levels of 255, the mean over an image; chroma is scaled up in another way than libjpeg does
 
 
@@ -31,14 +35,23 @@ class JpegDecoder:
     """Decodes JPEG images on a device; on a CPU with torchvision's own libjpeg. Several threads may use it."""
 
     def __init__(self, device: Device) -> None:
-        """Raises ImportError without torchvision or Pillow."""
+        """Raises ImportError without Pillow, or without a torchvision that can do it."""
         import PIL  # noqa: F401
-        from torchvision.io import ImageReadMode, decode_jpeg
 
+        try:
+            import torch
+            from torchvision.io import ImageReadMode, decode_jpeg
+
+            getattr(torch.ops.image, "decode_jpegs_cuda" if device.on_gpu else "decode_jpeg")
+        except (AttributeError, OSError, RuntimeError) as error:  # of another PyTorch's, or without its library
+            raise ImportError(str(error).splitlines()[0]) from error
         self._decode, self._mode, self._device = decode_jpeg, ImageReadMode.RGB, str(device)
 
     def __call__(self, data: bytes) -> NDArray[np.uint8] | None:
-        """HWC uint8 BGR in [0, 255]; None for what is to be decoded otherwise: turned, CMYK, damaged, too large."""
+        """HWC uint8 BGR in [0, 255]; None for what is to be decoded otherwise: turned, CMYK, damaged, too large.
+
+        Raises what says that memory is out.
+        """
         import torch
 
         if not is_plain_jpeg(data, _MOST_PIXELS):
@@ -47,8 +60,10 @@ class JpegDecoder:
             coded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
             planes = self._decode(coded, mode=self._mode, device=self._device)
             bgr: NDArray[np.uint8] = planes.flip(0).permute(1, 2, 0).contiguous().cpu().numpy()
-        except OUT_OF_MEMORY_ERRORS:  # which is how torchvision says of anything that it cannot decode
-            return None
+        except OUT_OF_MEMORY_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            return None  # RuntimeError is also how torchvision says that it cannot decode a file
         return bgr
 
 
@@ -76,19 +91,18 @@ def decoding_fault(decode: Decode, detector: Detector, media: Sequence[Medium]) 
 
     Raises what says that memory is out.
     """
-    tally, compared, coded = Tally(detector.conf_thres), 0, 0
-    for medium in media[:_TRIED]:
+    tally, compared = Tally(detector.conf_thres), 0
+    named = (medium for medium in media if suffix(medium.file) in _SUFFIXES)
+    for medium in islice(named, _TRIED):
         data = medium.read() if isinstance(medium, StillMedium) else b""
         if isinstance(data, Failure) or identify_head(data[:HEAD_BYTES]) is not JPEG:
             continue
         usual = decode_image(data)
         if isinstance(usual, Failure):
             continue
-        coded += 1
         image = decode(data)
         if image is None:
             continue
-        compared += 1
         if image.shape != usual.shape:
             return f"images come out as {image.shape}, not {usual.shape}"
         difference = float(np.abs(image.astype(np.int16) - usual).mean())
@@ -97,8 +111,9 @@ def decoding_fault(decode: Decode, detector: Detector, media: Sequence[Medium]) 
         theirs, ours = detector.look_closely(usual), detector.look_closely(image)
         if theirs is not None and ours is not None:
             tally.add(theirs, ours)
+            compared += 1
         if compared == _IMAGES:
             break
-    if coded and not compared:
-        return "none of the first images can be decoded there"
-    return tally.fault("decoding there")
+    if not compared:
+        return "no JPEG image of the source could be tried"
+    return tally.fault("nvJPEG")

@@ -34,7 +34,7 @@ class Tally:
         """That `what` loses too many; None when it is next to nothing."""
         if self._lost <= _MOST_LOST * self._sure:
             return None
-        return f"{what} loses {self._lost} of {self._sure} detections that are sure otherwise"
+        return f"{what} loses {self._lost} of {self._sure} detections that are found for sure without it"
 
 
 class Trial:

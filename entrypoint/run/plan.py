@@ -56,8 +56,8 @@ class Plan:
 
     @property
     def engine(self) -> str:
-        """The name of what computes the network."""
-        return self.loaded.lanes[0].engine.name
+        """The name of what computes the network, and of what decodes JPEG images where that is not OpenCV."""
+        return self.loaded.lanes[0].engine.name + (", nvJPEG" if self.loaded.jpeg else "")
 
     def deciding(self) -> dict[str, Any]:
         """What decides the result of an image, wherever it lies."""

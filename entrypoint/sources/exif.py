@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _EXIF, _GPS = 0x8769, 0x8825
-_ORIENTATION, _TURNED = 0x0112, range(2, 9)
+_ORIENTATION, _UPRIGHT = 0x0112, 1
+_ORIENTATION_BYTES = (b"\x01\x12", b"\x12\x01")
+_YCBCR, _COMPONENTS = 1, {1, 2, 3}  # Adobe's number for how colours are stored, and what JFIF calls the components
 _DATE_TIME, _DATE_TIME_ORIGINAL = 0x0132, 0x9003
 _LATITUDE_SIDE, _LATITUDE, _LONGITUDE_SIDE, _LONGITUDE = 1, 2, 3, 4
 _DAMAGED = (
@@ -51,17 +53,24 @@ def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
 
 
 def is_plain_jpeg(data: bytes, most_pixels: int) -> bool:
-    """Whether a JPEG image is of RGB or grey, upright as it is stored, and of at most so many pixels.
+    """Whether a JPEG image is of YCbCr or grey, upright as it is stored, and of at most so many pixels.
 
-    By its head alone; False where that is damaged, too.
+    By its head alone; False wherever decoders may differ: where the head is damaged, or says what it says oddly.
     """
     from PIL import Image
 
     _hush()
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            if image.mode not in ("RGB", "L") or math.prod(image.size) > most_pixels:
+                return False
             orientation = Image.Image.getexif(image).get(_ORIENTATION)
-            return image.mode in ("RGB", "L") and orientation not in _TURNED and math.prod(image.size) <= most_pixels
+            if orientation is None:  # also where it is of a type that Pillow leaves out, and others do not
+                oriented = any(sign in image.info.get("exif", b"") for sign in _ORIENTATION_BYTES)
+            else:
+                oriented = orientation != _UPRIGHT
+            components = {component for component, *_ in getattr(image, "layer", ())}
+            return not oriented and components <= _COMPONENTS and image.info.get("adobe_transform", _YCBCR) == _YCBCR
     except (*_DAMAGED, Image.DecompressionBombError):
         return False
 

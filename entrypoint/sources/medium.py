@@ -34,7 +34,7 @@ class Scratch:
 
 @dataclass(slots=True)
 class JpegWay:
-    """What decodes JPEG images before the usual way is tried, if anything: bytes in, HWC uint8 BGR or None out."""
+    """`decode` is given each JPEG image before OpenCV is: bytes in, HWC uint8 BGR out, or None for OpenCV to do it."""
 
     decode: Callable[[bytes], NDArray[np.uint8] | None] | None = None
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,6 +20,7 @@ from entrypoint.detect.jpegdecoding import Decode, JpegDecoder, decoding_fault, 
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.host.device import CPU, Device
 from entrypoint.sources.decode import decode_image
+from entrypoint.sources.exif import is_plain_jpeg
 from entrypoint.sources.listing import Listing
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.sources.scan import scan
@@ -55,10 +58,19 @@ def jpeg(mode: str = "RGB", **more: Any) -> bytes:
     return packed.getvalue()
 
 
-def turned() -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return jpeg(exif=exif.tobytes())
+def turned(kind: int = 3) -> bytes:
+    """An image that is to be turned to the right, by a tag of that type: 3 is the one that the standard has."""
+    tag = struct.pack("<HHII", 0x0112, kind, 1, 6)
+    return jpeg(exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0" + tag + bytes(4))
+
+
+def in_rgb() -> bytes:
+    """An image whose components are called R, G and B, which is how some writers say that they are."""
+    data = bytearray(jpeg())
+    for marker, first, step in ((b"\xff\xc0", 10, 3), (b"\xff\xda", 5, 2)):
+        at = data.index(marker) + first
+        data[at : at + 3 * step : step] = b"RGB"
+    return bytes(data)
 
 
 def media(folder: Path) -> Listing:
@@ -93,6 +105,7 @@ def test_an_image_that_claims_more_pixels_than_it_may_is_left_to_the_usual_way()
     data = jpeg()
     size = data.index(b"\xff\xc0") + 5
     assert JpegDecoder(CPU)(data[:size] + b"\xff\xff\xff\xff" + data[size + 4 :]) is None
+    assert is_plain_jpeg(data, 600) and not is_plain_jpeg(data, 599)
 
 
 def test_a_jpeg_image_is_asked_for_there_first_and_nothing_else_is(photographs: Path) -> None:
@@ -113,8 +126,8 @@ def test_a_jpeg_image_is_asked_for_there_first_and_nothing_else_is(photographs: 
     [
         (lambda data: usual(data)[..., ::-1], "pixels differ by"),
         (lambda data: usual(data)[1:], "images come out as"),
-        (lambda data: None, "none of the first images can be decoded there"),
-        (lambda data: cv2.GaussianBlur(usual(data), (0, 0), 25), "decoding there loses"),
+        (lambda data: None, "no JPEG image of the source could be tried"),
+        (lambda data: cv2.GaussianBlur(usual(data), (0, 0), 25), "nvJPEG loses"),
     ],
 )
 def test_a_decoder_that_is_wrong_is_not_trusted(
@@ -131,8 +144,38 @@ def test_it_is_for_gpus_and_says_so(detector: Detector, caplog: pytest.LogCaptur
     assert "--gpu-jpeg: it needs a GPU; JPEG images are decoded on the CPU" in caplog.text
 
 
-def test_a_source_without_jpeg_images_is_no_fault(detector: Detector) -> None:
-    assert decoding_fault(JpegDecoder(CPU), detector, media(DEMO_SCENES)) is None
+def test_it_is_not_trusted_without_a_jpeg_image_to_try(detector: Detector) -> None:
+    assert (
+        decoding_fault(JpegDecoder(CPU), detector, media(DEMO_SCENES)) == "no JPEG image of the source could be tried"
+    )
+
+
+def test_jpeg_images_behind_many_others_are_tried(photographs: Path, detector: Detector, tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"0{number}.png").symlink_to(photographs / "a.png")
+    for path in photographs.glob("*.jpg"):
+        (tmp_path / path.name).symlink_to(path)
+    assert decoding_fault(JpegDecoder(CPU), detector, media(tmp_path)) is None
+
+
+def test_what_cannot_decode_there_is_said(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, photographs: Path
+) -> None:
+    played = Device(0)
+    monkeypatch.setattr(Detector, "device", played)
+    monkeypatch.setattr(torch.ops, "image", object())
+    assert jpeg_decoder(detector, media(photographs)) is None
+    assert "decode_jpegs_cuda" in caplog.text and "JPEG images are decoded on the CPU" in caplog.text
+
+
+def test_memory_that_is_out_is_not_taken_for_a_file_that_cannot_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def out(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    decoder = JpegDecoder(CPU)
+    monkeypatch.setattr(decoder, "_decode", out)
+    with pytest.raises(torch.OutOfMemoryError):
+        decoder(jpeg())
 
 
 def test_a_job_decodes_there_and_finds_the_same(
