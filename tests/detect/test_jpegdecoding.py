@@ -94,8 +94,8 @@ def test_grey_is_spread_over_three_channels() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [turned(), jpeg("CMYK"), jpeg()[:200], jpeg()[:2] + b"rubbish", b""],
-    ids=["turned", "CMYK", "cut", "no", "0"],
+    [turned(), turned(1), turned(2), turned(5), in_rgb(), jpeg("CMYK"), jpeg()[:200], jpeg()[:2] + b"rubbish", b""],
+    ids=["turned", "by a byte", "by text", "by a fraction", "RGB", "CMYK", "cut", "no", "0"],
 )
 def test_what_it_may_show_otherwise_is_left_to_the_usual_way(data: bytes) -> None:
     assert JpegDecoder(CPU)(data) is None
