@@ -83,11 +83,15 @@ def intact(line: bytes) -> dict[str, Any]:
     return decoded(line)
 
 
-def _require_intact(line: bytes) -> None:
-    """Raise ValueError where a line has another checksum; those about segments and of older versions have none."""
+def _require_intact(line: bytes) -> bytes:
+    """What stands before the checksum of a line; nothing of those about segments and of older versions, without one.
+
+    Raises ValueError where it is the checksum of something else.
+    """
     text, behind, checksum = line.rpartition(_CHECKSUM)
     if behind and checksum.rstrip() != b"%d}" % crc32(text):
         raise ValueError("its checksum is that of another line: it has been damaged")
+    return text
 
 
 def _text_of(line: bytes) -> bytes | None:
@@ -131,14 +135,12 @@ def glance(line: bytes, state: InputState) -> Done | None:
     It takes a tenth of the time that decoding the line does. None where the line has to be decoded: it is of another
     input or attempt, of a video, or not as it was written, which its checksum tells.
     """
-    text, behind, checksum = line.rpartition(_CHECKSUM)
-    record, _, rest = text.rpartition(_BEHIND_RECORD)
-    found, _, files = rest.partition(_FILES)
-    if not behind or checksum.rstrip() != b"%d}" % crc32(text) or found != state.to_text():
-        return None
-    if _DONE not in record or _VIDEO in record:
-        return None
     try:
+        text = _require_intact(line)
+        record, _, rest = text.rpartition(_BEHIND_RECORD)
+        found, _, files = rest.partition(_FILES)
+        if not text or found != state.to_text() or _DONE not in record or _VIDEO in record:
+            return None
         return Done(tuple(decoded_texts(files)), record.count(_DETECTION))
     except ValueError:
         return None
