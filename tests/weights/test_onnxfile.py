@@ -1,11 +1,13 @@
 """ONNX files of both export tools are told apart by what they hold; `test_one_detector` runs them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
+import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from entrypoint.errors import WeightsError
@@ -127,6 +129,22 @@ def test_yolov5_pads_to_the_full_square_and_ultralytics_to_a_rectangle(tmp_path:
 )
 def test_names_are_parsed_and_never_evaluated(text: str, names: dict[int, str]) -> None:
     assert names_of(text) == names
+
+
+def test_scores_that_rounding_leaves_above_one_are_one(yolo_bac: Run, tmp_path: Path) -> None:
+    class Rounded(ByClass):
+        def forward(self, x: Any) -> Any:
+            rows = super().forward(x)
+            scores = torch.where(rows[:, 4:] > 0.25, torch.tensor(1.0005), rows[:, 4:])
+            return torch.cat((rows[:, :4], scores), 1)
+
+    weights = export_onnx(Rounded(demo_model()), tmp_path / "rounded", ULTRALYTICS)
+    ended = yolo_bac("--weights", weights, "--source", DEMO_SCENES, "--project", tmp_path)
+    assert ended.code == 0, ended.stderr
+    images = json.loads((tmp_path / "exp" / "predictions.json").read_bytes())["images"]
+    assert {found["confidence"] for image in images for found in image["detections"]} == {1.0}
+    # What was written is read again, and checked: no confidence is beyond 1 there.
+    assert yolo_bac("convert-results", tmp_path / "exp", "--format", "csv").code == 0
 
 
 def test_outputs_of_an_unknown_kind_are_refused_by_name(tmp_path: Path) -> None:

@@ -31,7 +31,6 @@ class Script:
 
     notes: dict[str, Any]
     operations: tuple[str, ...]
-    on_cpu_only: bool
 
 
 def read_script(data: BinaryIO) -> Script:
@@ -61,16 +60,15 @@ def _checked(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], budget: B
         if name.endswith(".pkl"):
             _check_pickle(_read(archive, member, _MOST_PICKLE), name, budget)
     found: set[str] = set()
-    left, on_cpu = _MOST_CODE, False
+    left = _MOST_CODE
     for name, member in by_name.items():
         if name.startswith("code/") and name.endswith(".py"):
             source = _read(archive, member, left)
             left -= len(source)
-            on_cpu |= b'torch.device("cpu")' in source
             found |= operations(source.decode(), name)
     notes = by_name.get("extra/config.txt")
     said = json.loads(_read(archive, notes, _MOST_NOTES) or b"{}") if notes else {}
-    return Script(said if isinstance(said, dict) else {}, tuple(sorted(found)), on_cpu)
+    return Script(said if isinstance(said, dict) else {}, tuple(sorted(found)))
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
