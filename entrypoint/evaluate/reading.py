@@ -3,8 +3,10 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from entrypoint.errors import SourceError
@@ -51,9 +53,13 @@ def _read_coco(plain: Mapping[str, Any]) -> Truth:
     by_image: dict[int, list[Mapping[str, Any]]] = {int(image["id"]): [] for image in plain["images"]}
     for annotation in plain["annotations"]:
         by_image[int(annotation["image_id"])].append(annotation)
-    images = {
-        str(image["file_name"]): _coco_objects(by_image[int(image["id"])], categories) for image in plain["images"]
-    }
+    images: dict[str, Objects] = {}
+    for image in plain["images"]:
+        file = str(image["file_name"])
+        with _told(file):
+            if file in images:
+                raise ValueError("two images have this file_name")
+            images[file] = _coco_objects(by_image[int(image["id"])], categories)
     return Truth(images, tuple(name for _, name in categories.values()), tuple(categories))
 
 
@@ -71,9 +77,10 @@ def _read_yolo(path: Path, names: Sequence[str]) -> Truth:
     images: dict[str, Objects] = {}
     most = -1
     for file in _label_files(path):
-        lines = file.read_text("utf-8").splitlines()
-        rows = [[float(value) for value in line.split()] for line in lines if line.strip()]
-        images[_below_labels(file, path)] = objects([_corners(row) for row in rows], [int(row[0]) for row in rows])
+        with _told(file.relative_to(path).as_posix()):
+            lines = file.read_text("utf-8").splitlines()
+            rows = [[float(value) for value in line.split()] for line in lines if line.strip()]
+            images[_below_labels(file, path)] = objects([_corners(row) for row in rows], [int(row[0]) for row in rows])
         most = max(most, *(int(row[0]) for row in rows), -1)
     if most >= len(names):
         raise ValueError(f"a label has class {most}, but there are {len(names)} classes")
@@ -116,16 +123,39 @@ def _yaml_names(path: Path) -> list[str]:
 
 def _read_voc(path: Path) -> Truth:
     names: dict[str, int] = {}
-    images: dict[str, Objects] = {}
+    found: list[tuple[str, str, Objects]] = []
     top = path / "Annotations" if (path / "Annotations").is_dir() else path
     for file in sorted(top.rglob("*.xml")):
-        text = file.read_text("utf-8")
-        if _ENTITY.search(text):
-            raise ValueError(f"{file.name} declares entities, which no annotation needs")
-        root = ElementTree.fromstring(text)  # noqa: S314 - entities, its one danger, are refused above
-        boxes, kinds = [], []
-        for item in root.iterfind("object"):
-            boxes.append([float(item.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")])
-            kinds.append(names.setdefault(item.findtext("name", ""), len(names)))
-        images[root.findtext("filename") or file.stem] = objects(boxes, kinds)
+        folder = file.parent.relative_to(top)
+        with _told((folder / file.name).as_posix()):
+            image, of_image = _read_xml(file.read_text("utf-8"), names)
+        found.append((folder.as_posix(), image or file.stem, of_image))
+    times = Counter(image for _, image, _ in found)
+    images: dict[str, Objects] = {}
+    for below, image, of_image in found:  # of files that two annotations name, the folders tell which is which
+        whole = image if times[image] == 1 else PurePosixPath(below, image).as_posix()
+        if whole in images:
+            raise ValueError(f"{whole}: two annotations have this <filename>")
+        images[whole] = of_image
     return Truth(images, tuple(names), tuple(range(len(names))))
+
+
+def _read_xml(text: str, names: dict[str, int]) -> tuple[str, Objects]:
+    """The <filename> of an annotation and its objects, whose classes are added to `names`."""
+    if _ENTITY.search(text):
+        raise ValueError("it declares entities, which no annotation needs")
+    root = ElementTree.fromstring(text)  # noqa: S314 - entities, its one danger, are refused above
+    boxes, kinds = [], []
+    for item in root.iterfind("object"):
+        boxes.append([float(item.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")])
+        kinds.append(names.setdefault(item.findtext("name", ""), len(names)))
+    return root.findtext("filename") or "", objects(boxes, kinds)
+
+
+@contextmanager
+def _told(file: str) -> Iterator[None]:
+    """Say which file of the truth has what cannot be read."""
+    try:
+        yield
+    except (ValueError, TypeError, ElementTree.ParseError) as error:
+        raise ValueError(f"{file}: {error}") from error

@@ -53,8 +53,12 @@ def objects(
     area: Sequence[float] | None = None,
     crowd: Sequence[bool] | None = None,
 ) -> Objects:
-    """From plain lists; the area is that of the box where it is not given."""
+    """From plain lists; the area is that of the box where it is not given. Raises ValueError for what is no box."""
     boxes = np.array(xyxy, np.float64).reshape(-1, 4)
+    if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()):
+        raise ValueError("a box whose width or height is negative or no number")
+    if any(number < 0 for number in class_id):
+        raise ValueError(f"class {min(class_id)}")
     sides = boxes[:, 2:] - boxes[:, :2]
     return Objects(
         boxes,

@@ -14,7 +14,9 @@ from entrypoint.errors import SourceError
 from entrypoint.evaluate.cocoway import KEYS
 from entrypoint.evaluate.evaluation import Evaluation, evaluate
 from entrypoint.evaluate.figures import as_json
+from entrypoint.evaluate.reading import read_truth
 from entrypoint.evaluate.table import as_text
+from entrypoint.evaluate.truth import Truth, match_files
 from entrypoint.evaluate.yolov5way import IOUS
 from entrypoint.values import Detection, Failure, Record
 from tests.evaluate.scenes import NAMES, scenes, write_voc, write_yolo
@@ -219,6 +221,54 @@ def test_xml_that_declares_entities_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.xml").write_text('<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>')
     with pytest.raises(SourceError, match="entities"):
         evaluate(scenes(3)[1], NAMES, tmp_path, None)
+
+
+def test_voc_files_of_one_name_are_told_by_their_folders(tmp_path: Path) -> None:
+    """As labelImg writes them: <filename> has no folder, and images in two folders have the same names."""
+    names: tuple[str, ...] = ("cat", "dog")
+    for folder, name in (("a", "cat"), ("b", "dog")):
+        (tmp_path / folder).mkdir()
+        box = "<xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax>"
+        text = f"<filename>1.jpg</filename><object><name>{name}</name><bndbox>{box}</bndbox></object>"
+        (tmp_path / folder / "1.xml").write_text(f"<annotation>{text}</annotation>")
+    truth = read_truth(tmp_path, names)
+    found = {file: truth.names[truth.images[image].class_id[0]] for file, image in by_file(truth).items()}
+    assert found == {"x/a/1.jpg": "cat", "x/b/1.jpg": "dog"}
+
+    (tmp_path / "a" / "2.xml").write_bytes((tmp_path / "a" / "1.xml").read_bytes())
+    with pytest.raises(SourceError, match=r"a/1\.jpg: two annotations have this <filename>"):
+        read_truth(tmp_path, names)
+
+
+def by_file(truth: Truth) -> dict[str, str]:
+    return match_files(truth, ["x/a/1.jpg", "x/b/1.jpg"]).by_file
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("-1 0.5 0.5 0.1 0.1", "class -1"),
+        ("0 0.5 0.5 -0.1 0.1", "negative"),
+        ("0 nan 0.5 0.1 0.1", "no number"),
+        ("0 0.5 inf 0.1 0.1", "no number"),
+        ("0 0.5 0.5", "values to unpack"),
+        ("a 0.5 0.5 0.1 0.1", "'a'"),
+    ],
+)
+def test_a_label_that_is_no_box_is_refused_and_its_file_named(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "labels" / "b").mkdir(parents=True)
+    (tmp_path / "labels" / "b" / "x.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
+    with pytest.raises(SourceError, match=rf"labels/b/x\.txt: .*{said}"):
+        read_truth(tmp_path, NAMES)
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    truth, _ = scenes(3)
+    truth["images"][1]["file_name"] = truth["images"][0]["file_name"]
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    with pytest.raises(SourceError, match="two images have this file_name"):
+        read_truth(path, NAMES)
 
 
 def test_the_worst_images_come_first_and_the_counts_add_up(tmp_path: Path) -> None:
