@@ -56,7 +56,7 @@ class Results:
         self._formats = wanted(settings, names)
         self._videos: set[VideoResults] = set()
         for kind in self._formats:
-            kind.expect(files)
+            kind.expect(files if source is None else source)
             kind.share_of(files if source is None else source)
         self._of_frames = [kind for kind in self._formats if isinstance(kind, FrameFormat)]
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]

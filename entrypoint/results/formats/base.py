@@ -76,7 +76,7 @@ class Format(ABC):
         return cls.default != bool(field and getattr(settings, field))
 
     def expect(self, files: Sequence[str]) -> None:  # noqa: B027 - most have nothing to expect
-        """Called once, before any input is looked at, with all of them, sorted.
+        """Called once, before any input is looked at, with all of them, sorted, those of other shards too.
 
         Raises UsageError when they cannot all be written in this format.
         """
