@@ -21,7 +21,7 @@ from entrypoint.videofacts import VideoFacts
 
 # Finer than float32 resolves at a thousand pixels, so rounding hides nothing.
 _BOX_DECIMALS, _CONFIDENCE_DECIMALS = 4, 6
-_MOST_CLASSES, _ANY = 1 << 20, 1 << 64
+_MOST_CLASSES, _MOST_SIDE = 1 << 20, (1 << 31) - 1
 _FAILURE = re.compile("([a-z_]+): (.+)", re.DOTALL)
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -215,7 +215,7 @@ class Record:
             return cls(file, None, None, None, failure, sha256, video)
         if failure and not video:
             raise ValueError("a record with a failure has detections")
-        width, height = (checked_whole(plain.get(side), side, 1, 1 << 31) for side in ("width", "height"))
+        width, height = (checked_whole(plain.get(side), side, 1, _MOST_SIDE) for side in ("width", "height"))
         if not isinstance(found, list):
             raise ValueError(f"detections are {shown(found)}, expected a list")
         detections = tuple(Detection.from_json(one, width, height) for one in found)

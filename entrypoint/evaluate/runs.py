@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from entrypoint.errors import OutputError, SourceError
@@ -34,11 +35,11 @@ def read_run(folder: Path) -> tuple[RunStatus, list[Record]]:
         raise SourceError(
             f"{printable(folder)} holds no run ({error}); expected a folder that yolo-bac left, with its {STATUS}"
         ) from error
-    return part.status, [_read_back(found[file], folder) for file in sorted(found)]
+    return part.status, [_read_back(found[file], folder, part.names) for file in sorted(found)]
 
 
-def _read_back(record: Record, folder: Path) -> Record:
-    now = whole(record)
+def _read_back(record: Record, folder: Path, names: Sequence[str]) -> Record:
+    now = whole(record, names)
     if now.failure != record.failure:
         LOG.warning("%s: the results of %s are lost: %s", printable(folder), record.file, now.failure)
     return now

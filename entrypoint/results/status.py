@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from entrypoint.errors import OutputError
+from entrypoint.errors import OutputError, YoloBacError
 from entrypoint.results.journalentry import Done
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus, State, now, versions
 from entrypoint.results.throughput import Throughput
 from entrypoint.results.timings import Timings
+from entrypoint.text import printable
 from entrypoint.values import Record
 
 _SHOWN_FAILURES = 100
@@ -134,6 +135,12 @@ class Status:
         with self._lock:
             self._ended = state != "running"
             self._write(state, exit_code, message)
+
+    def fail(self, error: Exception) -> None:
+        """Say in status.json why the run ended, where the output folder still takes it."""
+        code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
+        with suppress(OutputError):
+            self.write("failed", code, printable(error) or type(error).__name__)
 
     def _write(self, state: State, exit_code: int | None, message: str) -> None:
         self._written = time.monotonic()

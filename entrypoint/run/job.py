@@ -1,12 +1,11 @@
 """The run, top to bottom: weights, media, a folder for the results, detections, files."""
 
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrypoint import log
-from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, EXIT_SIGNAL, OutputError, YoloBacError
+from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, EXIT_SIGNAL
 from entrypoint.host import limits, memory
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.log import LOG
@@ -70,7 +69,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         with status.kept_fresh():
             return _Work(plan, folder, status).do(previous)
     except Exception as error:
-        _leave_word(status, error)
+        status.fail(error)
         raise
     finally:
         folder.close()
@@ -184,10 +183,3 @@ def _last_words(status: Status, folder: RunFolder) -> LastWords:
         folder.clear()
 
     return speak
-
-
-def _leave_word(status: Status, error: Exception) -> None:
-    """Say in status.json why the run ended, where the output folder still takes it."""
-    code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
-    with suppress(OutputError):
-        status.write("failed", code, printable(error) or type(error).__name__)

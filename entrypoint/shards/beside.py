@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from entrypoint.log import LOG
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
 
@@ -19,11 +20,24 @@ def run_names(runs: Sequence[Part]) -> tuple[str, ...]:
     paths = [printable(run.path.resolve()).strip("/").split("/") for run in runs]
     if len(paths) == 1:
         return (paths[0][-1],)
-    while len({path[0] for path in paths}) == 1:
+    while len({path[0] for path in paths}) == 1 and min(map(len, paths)) > 1:
         paths = [path[1:] for path in paths]
     while len({path[-1] for path in paths}) == 1 and min(map(len, paths)) > 1:
         paths = [path[:-1] for path in paths]
     return tuple("/".join(path) for path in paths)
+
+
+def without_repeats(runs: Sequence[Part]) -> list[Part]:
+    """The runs, but what an earlier merge has made of some of them: all that it holds is there already."""
+    there = {printable(run.path.absolute()) for run in runs}
+    kept: list[Part] = []
+    for run in runs:
+        parts = run.status.identity.get("parts")
+        if isinstance(parts, list) and parts and there.issuperset(map(str, parts)):
+            LOG.warning("%s was merged from runs that are here, too: it is left out", printable(run.path))
+        else:
+            kept.append(run)
+    return kept or list(runs)
 
 
 def said_of_runs(runs: Sequence[Part], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
     settings = replace(part.made_with, **options)
     if part.status.state != "finished":
         LOG.warning("the run in %s is %s: what it has not looked at is left out", printable(run), part.status.state)
-    formats = [kind(settings, tuple((part.status.weights or {})["classes"])) for kind in kinds]
+    formats = [kind(settings, part.names) for kind in kinds]
     for one in formats:
         if isinstance(one, CocoResults) and truth:
             one.image_ids, one.category_ids = ids_of(truth)
@@ -129,7 +129,7 @@ def _with_frames(record: Record, folder: RunFolder, part: Part, note: Callable[[
         path = record.detections.path
         with noted(path, folder, note), part.opened(path) as descriptor:
             folder.adopt(record.file, descriptor, Frames.path(record.file))
-    now = settled(record, str, folder.tree)
+    now = settled(record, str, folder.tree, part.names)
     if now.failure != record.failure:
         note(f"the results of {printable(record.file)} are lost: {now.failure}")
     return now

@@ -12,7 +12,7 @@ from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceErr
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.claim import start_over
-from entrypoint.results.formats import input_formats, named, places, write_run
+from entrypoint.results.formats import named, places, result_folders, write_run
 from entrypoint.results.formats.base import MediumFormat
 from entrypoint.results.journal import JOURNAL
 from entrypoint.results.journalentry import Entry
@@ -22,7 +22,7 @@ from entrypoint.results.runstatus import State
 from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
-from entrypoint.shards.beside import run_names, said_of_runs
+from entrypoint.shards.beside import run_names, said_of_runs, without_repeats
 from entrypoint.shards.claimed import claimed
 from entrypoint.shards.damage import noted
 from entrypoint.shards.job import CONTENT, Job, contradiction
@@ -41,6 +41,8 @@ def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bo
     part, or the parts are not of one job; OutputError. Runs that are to stand `side_by_side` may be of any sources.
     """
     parts, damaged = find_parts(folders)
+    if side_by_side:
+        parts = without_repeats(parts)
     job = Job.side_by_side(parts, run_names(parts)) if side_by_side else Job.of(parts)
     for part in damaged:
         job.note_damage(part)
@@ -54,7 +56,7 @@ def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bo
 
 def _is_result(_: str, path: str) -> bool:
     """Whether a file of a part may be a result of one of its inputs."""
-    return path.partition("/")[0] in {kind.folder for kind in input_formats()}
+    return path.partition("/")[0] in result_folders()
 
 
 class _Merge:
@@ -81,6 +83,14 @@ class _Merge:
         }
         status = Status(self._folder, counts, facts)
         status.write("running", None, "merging")
+        try:
+            return self._merge(status, facts)
+        except Exception as error:
+            status.fail(error)
+            raise
+
+    def _merge(self, status: Status, facts: dict[str, Any]) -> int:
+        job, counts = self._job, status.counts
         for number, part in enumerate(self._parts):
             self._meet(number, part)
         LOG.info("%d parts into %s", len(self._parts), self._folder.path)
@@ -174,7 +184,7 @@ class _Merge:
 
     def _settled(self, entry: Entry, part: Part) -> Entry:
         file = entry.record.file
-        record = settled(entry.record, partial(self._place, file), self._folder.tree)
+        record = settled(entry.record, partial(self._place, file), self._folder.tree, self._job.names)
         if record.failure != entry.record.failure:
             self._damaged(part, f"the results of {printable(file)} are lost: {record.failure}")
         return replace(entry, record=record)

@@ -1,7 +1,7 @@
 """The parts of a job on disk. They may be damaged, or made by somebody else: everything read from them is checked."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,10 +12,12 @@ from entrypoint.checks import checked_text, shown
 from entrypoint.errors import SourceError, UsageError
 from entrypoint.option import Option, declared
 from entrypoint.results.claim import read_status
+from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL
 from entrypoint.results.journalentry import Entry, intact
 from entrypoint.results.journallines import lines
 from entrypoint.results.runstatus import STATUS, RunStatus
+from entrypoint.results.settling import is_named
 from entrypoint.results.tree import Tree
 from entrypoint.settings import Settings
 from entrypoint.shards.packed import PackedParts, Wanted
@@ -129,12 +131,17 @@ class Part:
         finally:
             os.close(descriptor)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The network's classes by id."""
+        return tuple((self.status.weights or {})["classes"])
+
     def entries(self) -> Iterator[tuple[int, str, Entry | str | None]]:
         """Each line's number, its input, and what it says: an entry; None, the input has no record; or what is wrong.
 
         Of several lines for an input the last counts. Raises OSError when the journal cannot be read.
         """
-        descriptor = self.files.journal()
+        names, descriptor = self.names, self.files.journal()
         try:
             for number, (_, line) in enumerate(lines(descriptor), 1):
                 try:
@@ -143,11 +150,22 @@ class Part:
                         yield number, plain["file"], None
                     elif "segment" not in plain:  # a video that is not done is looked at again by the part itself
                         entry = Entry.from_json(plain)
+                        _require_named(entry, names)
                         yield number, entry.record.file, entry
                 except ValueError as error:
                     yield number, "", str(error)
         finally:
             os.close(descriptor)
+
+
+def _require_named(entry: Entry, names: Sequence[str]) -> None:
+    """Those of a video are seen when they are read back. Raises ValueError for a class that the network lacks."""
+    found = entry.record.detections
+    if isinstance(found, StoredDetections):
+        return
+    for one in found or ():
+        if not is_named(one, names):
+            raise ValueError(f"class {one.class_id} {shown(one.name)} is none of the weights'")
 
 
 def _value(option: Option, said: object) -> Any:

@@ -20,7 +20,7 @@ from entrypoint.results.journal import JOURNAL
 from entrypoint.results.journalentry import Entry
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
-from entrypoint.results.settling import settled
+from entrypoint.results.settling import is_named, settled
 from entrypoint.shards.contents import DATABASE, Contents
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
@@ -123,8 +123,7 @@ class TakeOver:
     def _is_of_these_classes(self, record: Record) -> bool:
         if isinstance(record.detections, StoredDetections) and record.detections.opener is None:
             return True  # it is seen when they are at hand
-        found = {(one.class_id, one.name) for one in record.detections or ()}
-        return all(class_id < len(self._names) and self._names[class_id] == name for class_id, name in found)
+        return all(is_named(one, self._names) for one in record.detections or ())
 
     def _look_for(self, contents: Contents, media: Iterable[Medium], is_over: Callable[[], bool], threads: int) -> bool:
         """Find the entry that each medium is to have; False when time was over before all had been read."""
@@ -166,7 +165,7 @@ class TakeOver:
                         leave.take_over(descriptor, places[path])
             if lacks_picture:
                 self._results.pictures.write(medium.file, _image(medium), leave)
-            record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree)
+            record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree, self._names)
             if record.failure:
                 raise ResultError(record.failure)
             self._results.finish(index, record, state)

@@ -1,7 +1,7 @@
 """Where parts are found: in folders, however nested, and in the archives that lie there."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from entrypoint.errors import SourceError
 from entrypoint.jsontext import decoded
 from entrypoint.log import LOG
 from entrypoint.results.claim import read_status
-from entrypoint.results.formats import input_formats
+from entrypoint.results.formats import result_folders
 from entrypoint.results.journal import JOURNAL
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Tree
@@ -60,7 +60,7 @@ class _Search:
     def __init__(self) -> None:
         self.found: dict[Path, Part] = {}
         self.damaged: list[str] = []
-        self._inner = {kind.folder for kind in input_formats()}
+        self._inner = result_folders()
         self._tree = lru_cache(_TREES)(Tree)
         self._spool = Spool()
 
@@ -103,13 +103,11 @@ class _Search:
             return True
         return False
 
-    def _is_result(self, folder: str, parts: Iterable[str]) -> bool:
+    def _is_result(self, folder: str, parts: Container[str]) -> bool:
         """Whether a folder in an archive lies among the results of a part."""
-        for part in parts:
-            below = folder if not part else folder.removeprefix(f"{part}/")
-            if folder != part and (not part or below != folder) and below.partition("/")[0] in self._inner:
-                return True
-        return False
+        names = folder.split("/") if folder else []
+        places = (place for place, name in enumerate(names) if name in self._inner)
+        return any("/".join(names[:place]) in parts for place in places)
 
 
 def _status_in(folder: Path) -> RunStatus:

@@ -112,3 +112,22 @@ def test_parts_whose_images_of_equal_names_have_other_bytes_are_refused(yolo_bac
     ended = yolo_bac("merge", tmp_path / "north", tmp_path / "south", "--project", tmp_path / "all")
     assert ended.code == 4
     assert "a.bmp has sha256" in ended.stderr and "--side-by-side" in ended.stderr
+
+
+def test_what_was_merged_before_is_not_merged_once_more(yolo_bac: Run, fetched: Path) -> None:
+    for name in ("merged", "merged2"):
+        ended = yolo_bac("merge", "--side-by-side", fetched, "--project", fetched)
+        assert ended.code == 0, ended.stderr
+        assert len(records(fetched / name)) == 6
+    assert "merged was merged from runs that are here, too: it is left out" in ended.stderr
+
+
+def test_runs_that_lie_in_one_another_have_names(yolo_bac: Run, tmp_path: Path) -> None:
+    for name in ("exp", "exp/exp2"):
+        ended = yolo_bac(
+            *DETECT, "--source", DEMO_SCENES / "scene-1.png", "--project", tmp_path / "nest", "--name", name
+        )
+        assert ended.code == 0, ended.stderr
+    ended = yolo_bac("merge", "--side-by-side", tmp_path / "nest", "--project", tmp_path / "all")
+    assert ended.code == 0, ended.stderr
+    assert records(tmp_path / "all" / "merged").keys() == {"exp/scene-1.png", "exp/exp2/scene-1.png"}

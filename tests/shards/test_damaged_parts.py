@@ -264,3 +264,29 @@ def test_a_copy_is_made_where_a_file_cannot_be_linked(
         for path in (part / "images").iterdir():
             copy = tmp_path / "all" / "merged" / "images" / path.name
             assert copy.read_bytes() == path.read_bytes() and copy.stat().st_ino != path.stat().st_ino
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input": {"size": 1 << 63, "mtime_ns": 0, "inode": 0, "ctime_ns": 0}},
+        {
+            "detections": [
+                {"name": "circle", "class": 7, "confidence": 0.5, "box": {"x1": 0, "y1": 0, "x2": 1, "y2": 1}}
+            ]
+        },
+        {"detections": [{"name": "else", "class": 0, "confidence": 0.5, "box": {"x1": 0, "y1": 0, "x2": 1, "y2": 1}}]},
+        {"width": 1 << 31},
+    ],
+    ids=["more bytes than files have", "a class too many", "a class of another name", "more columns than images have"],
+)
+def test_a_record_that_no_run_writes_is_left_out_of_everything(
+    yolo_bac: Run, parts: list[Path], tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    gone = change_line(parts[0], 0, lambda record: record | changes)
+    ended = yolo_bac("merge", parts[0].parent, "--project", tmp_path / "all")
+    assert ended.code == 5, ended.stderr
+    assert gone not in records(tmp_path / "all" / "merged") and len(records(tmp_path / "all" / "merged")) == 5
+    assert json.loads((tmp_path / "all" / "merged" / "status.json").read_bytes())["state"] == "stopped"
+    ended = yolo_bac("convert-results", parts[0], "--format", "csv", "--project", tmp_path / "csv")
+    assert ended.code == 5 and "is not a whole record" in ended.stderr

@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import signal
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from entrypoint.results.formats import all_formats
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended, start
 from tests.schemas import assert_valid
@@ -84,6 +86,36 @@ def test_shards_merge_to_the_run_without_shards(yolo_bac: Run, source: Path, tmp
     )
     assert status(merged)["counts"] == status(whole)["counts"]
     assert [status(part)["shard"] for part in parts] == [{"index": index, "count": 3} for index in range(3)]
+
+
+def test_raw_archives_lose_no_format(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    """Whatever a format leaves, it is brought over from `job get --raw`'s archives as from folders."""
+    kinds = [word for kind in all_formats() for word in ("--format", kind.name)]
+    (tmp_path / "raw").mkdir()
+    for index in range(2):
+        shard = ("--shard", f"{index}/2", "--project", tmp_path / "out")
+        assert yolo_bac("--demo", "--imgsz", 64, *kinds, "--source", source, *shard).code in (0, 5)
+        with tarfile.open(tmp_path / "raw" / f"{index}.tar.gz", "w:gz") as archive:
+            archive.add(tmp_path / "out" / "exp" / f"part-{index}-of-2", f"exp/part-{index}-of-2")
+    for name, place in (("folders", tmp_path / "out"), ("archives", tmp_path / "raw")):
+        ended = yolo_bac("merge", place, "--project", tmp_path / "all", "--name", name)
+        assert ended.code == 5 and "damaged" not in ended.stdout, ended.stderr
+    folders, archives = tree(tmp_path / "all" / "folders"), tree(tmp_path / "all" / "archives")
+    assert {"yolo", "voc", "labels", "images", "crops"} <= {path.partition("/")[0] for path in archives}
+    assert archives.keys() == folders.keys()
+    of_inputs = [path for path in folders if "/" in path]
+    assert [path for path in of_inputs if archives[path] != folders[path]] == []
+
+
+def test_what_two_shards_would_call_by_one_name_is_refused_before_the_work(yolo_bac: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number, scene in enumerate(scenes()):
+        for suffix in (".png", ".jpg"):  # told by their content
+            shutil.copy(scene, tmp_path / "in" / f"{number}{suffix}")
+    for index in range(2):
+        shard = ("--shard", f"{index}/2", "--project", tmp_path / "out")
+        ended = yolo_bac("--demo", "--imgsz", 64, "--format", "yolo", "--source", tmp_path / "in", *shard)
+        assert ended.code == 2 and "would share one label file" in ended.stderr, ended.stderr
 
 
 def test_merging_is_associative_and_free_of_order(yolo_bac: Run, source: Path, tmp_path: Path) -> None:

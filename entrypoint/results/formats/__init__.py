@@ -36,6 +36,11 @@ def input_formats() -> Iterable[type[InputFormat]]:
     return (kind for kind in all_formats() if issubclass(kind, InputFormat))
 
 
+def result_folders() -> frozenset[str]:
+    """The folders of a run folder in which results of inputs lie, however deep."""
+    return frozenset(kind.folder.partition("/")[0] for kind in input_formats())
+
+
 def check_names(settings: Settings) -> None:
     """Raises UsageError where `--format` names what is no format."""
     known = {kind.name for kind in all_formats()}
