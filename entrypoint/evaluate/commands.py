@@ -25,7 +25,8 @@ def evaluate_run(run: Path, truth: Path, out: Path | None) -> int:
     """
     status, records = read_run(run)
     names = (status.weights or {})["classes"]
-    found = evaluate(records, names, truth, status.identity["settings"].get("conf_thres"))
+    least = status.identity["settings"].get("conf_thres")
+    found = evaluate(records, names, truth, least if isinstance(least, (int, float)) else None)
     log.release()
     folder = out or run
     annotated = Images.name in status.formats and folder.resolve() == run.resolve()

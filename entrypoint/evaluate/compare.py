@@ -7,8 +7,10 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entrypoint.evaluate.boxes import pairwise_iou
+from entrypoint.text import shown
 from entrypoint.values import Detection, Record
 
 _SAME_OBJECT = 0.5
@@ -16,6 +18,8 @@ _SAME_BOX = 0.99
 _SAME_CONFIDENCE = 0.005
 _LISTED = 100
 _SHOWN = 10
+_OVERLAPS_AT_ONCE = 1 << 20
+_BEST = 16
 
 
 @dataclass(slots=True)
@@ -159,23 +163,48 @@ def _add_frame(change: Change, before: list[Detection], after: list[Detection]) 
 
 def _pairs(before: list[Detection], after: list[Detection]) -> list[tuple[int, int, float]]:
     """Detections of one class that are the same object, those that overlap most first; each at most once."""
-    if not before or not after:
+    ours, theirs = _by_class(before), _by_class(after)
+    found = [_overlapping(before, after, ours[name], theirs[name]) for name in ours.keys() & theirs.keys()]
+    if not found:
         return []
-    iou = pairwise_iou(np.array([one.box for one in before]), np.array([one.box for one in after]))
-    of_kind = [[a.name == b.name for b in after] for a in before]
-    iou[~np.array(of_kind)] = 0
-    order = np.argsort(-iou, axis=None, kind="stable")
+    a_of, b_of, iou = map(np.concatenate, zip(*found, strict=True))
+    order = np.lexsort((b_of, a_of, -iou))
     pairs: list[tuple[int, int, float]] = []
     taken_before, taken_after = set[int](), set[int]()
-    for flat in order.tolist():
-        a, b = divmod(flat, len(after))
-        if iou[a, b] < _SAME_OBJECT:
-            break
+    for a, b, overlap in zip(a_of[order].tolist(), b_of[order].tolist(), iou[order].tolist(), strict=True):
         if a not in taken_before and b not in taken_after:
             taken_before.add(a)
             taken_after.add(b)
-            pairs.append((a, b, float(iou[a, b])))
+            pairs.append((a, b, overlap))
     return pairs
+
+
+def _by_class(detections: list[Detection]) -> dict[str, NDArray[np.int64]]:
+    places: dict[str, list[int]] = {}
+    for place, found in enumerate(detections):
+        places.setdefault(found.name, []).append(place)
+    return {name: np.array(own) for name, own in places.items()}
+
+
+def _overlapping(
+    before: list[Detection], after: list[Detection], ours: NDArray[np.int64], theirs: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Those of `ours` and `theirs` that may be the same object, and how much they overlap.
+
+    Of each of ours only the best few: after NMS hardly two of a class overlap one box that much, and of what somebody
+    else has written there may be any number.
+    """
+    boxes = np.array([after[place].box for place in theirs])
+    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    for start in range(0, len(ours), rows := max(1, _OVERLAPS_AT_ONCE // len(theirs))):
+        some = ours[start : start + rows]
+        iou = pairwise_iou(np.array([before[place].box for place in some]), boxes)
+        best = np.argsort(-iou, axis=1, kind="stable")[:, :_BEST]
+        overlaps = np.take_along_axis(iou, best, 1)
+        a, b = np.nonzero(overlaps >= _SAME_OBJECT)
+        parts.append((some[a], theirs[best[a, b]], overlaps[a, b]))
+    a_of, b_of, overlap = map(np.concatenate, zip(*parts, strict=True))
+    return a_of, b_of, overlap
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -195,12 +224,14 @@ def as_text(comparison: Comparison) -> str:
             lines.append(f"Only in the {word} run: {len(files)} inputs, {_few(files)}")
     for word, counts in (("Gained", comparison.gained), ("Lost", comparison.lost)):
         if counts:
-            lines.append(f"{word}: " + ", ".join(f"{count} {name}" for name, count in counts.most_common(_SHOWN)))
+            lines.append(
+                f"{word}: " + ", ".join(f"{count} {shown(name)}" for name, count in counts.most_common(_SHOWN))
+            )
     for key, (first, second) in comparison.differing.items():
-        lines.append(f"{key}: {first!r} in the first run, {second!r} in the second")
-    lines += [f"{change.file}: {change.failure}" for change in comparison.failures[:_SHOWN]]
+        lines.append(f"{shown(key)}: {first!r} in the first run, {second!r} in the second")
+    lines += [f"{shown(change.file)}: {shown(change.failure)}" for change in comparison.failures[:_SHOWN]]
     lines += [
-        f"{change.file}: {len(change.gained)} gained, {len(change.lost)} lost, {change.moved} moved"
+        f"{shown(change.file)}: {len(change.gained)} gained, {len(change.lost)} lost, {change.moved} moved"
         for change in comparison.largest[:_SHOWN]
     ]
     return "\n".join(lines) + "\n"

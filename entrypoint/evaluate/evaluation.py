@@ -113,6 +113,8 @@ def _matched(truth: Truth, records: Mapping[str, Record], path: Path) -> Matched
         raise SourceError(
             f"no image of the ground truth {path} is one of the run's {len(records)} inputs: it has "
             f"{_few(list(truth.images))}, the run {_few(sorted(records))}"
+            + f"; of {len(matched.unclear)} it is not clear which they are"
+            * bool(matched.unclear)
         )
     return matched
 
@@ -151,11 +153,18 @@ def _pairs(
         if file in matched.by_file:
             failed += record.detections is None
             pairs.append((record, _objects(record, truth, matched.by_file[file])))
+        elif file in matched.unclear_files:
+            continue
         elif record.detections is not None and truth.is_yolo:
             unknown.append(file)
             pairs.append((record, nothing))
         elif record.detections is not None:
             unknown.append(file)
+    if matched.unclear:
+        warnings.append(
+            f"{len(matched.unclear)} images of the truth are left out, for which of the run's they are is unclear: "
+            f"{_few(sorted(matched.unclear))}; give the truth the paths that the run has"
+        )
     if matched.without_file:
         warnings.append(
             f"{len(matched.without_file)} images of the truth are not in the run: {_few(matched.without_file)}"
@@ -175,6 +184,10 @@ def _objects(record: Record, truth: Truth, image: str) -> Objects:
 
 def _class_numbers(truth: Truth, names: Sequence[str], warnings: list[str]) -> dict[int, int]:
     """The truth's number of each of the network's classes, found by name."""
+    if not truth.is_named:
+        warnings.append("the truth names no classes: their numbers are taken for those of the network")
+    if truth.names == tuple(names):  # also where two have one name
+        return {class_id: class_id for class_id in range(len(names))}
     exact = {name: number for number, name in enumerate(truth.names)}
     loose = {name.strip().casefold(): number for name, number in exact.items()}
     found = {class_id: exact.get(name, loose.get(name.strip().casefold())) for class_id, name in enumerate(names)}

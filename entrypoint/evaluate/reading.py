@@ -15,6 +15,7 @@ from entrypoint.evaluate.yamlnames import names_in
 from entrypoint.text import printable
 
 _NOT_LABELS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "images.txt"}
+_UTF_8 = "utf-8-sig"  # some editors put a mark before the text
 _ENTITY = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
@@ -28,9 +29,9 @@ def read_truth(path: Path, class_names: Sequence[str]) -> Truth:
         if path.is_dir():
             return _read_folder(path, class_names)
         if path.suffix.lower() in (".yaml", ".yml"):
-            return _read_yolo(path.parent, _yaml_names(path) or class_names)
+            return _read_yolo(path.parent, _yaml_names(path), class_names)
         return _read_coco(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, ElementTree.ParseError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError, ElementTree.ParseError) as error:
         raise SourceError(
             f"the ground truth {printable(path)} cannot be read ({type(error).__name__}: {error}); expected COCO's "
             "JSON, a folder with YOLO's .txt or VOC's .xml files, or the data.yaml of such a folder"
@@ -41,7 +42,7 @@ def _read_folder(path: Path, class_names: Sequence[str]) -> Truth:
     if next(path.rglob("*.xml"), None) is not None:
         return _read_voc(path)
     if next(_label_files(path), None) is not None:
-        return _read_yolo(path, _names_beside(path) or class_names)
+        return _read_yolo(path, _names_beside(path), class_names)
     candidates = sorted(path.glob("*.json"))
     if len(candidates) != 1:
         raise ValueError(f"a folder with {len(candidates)} .json files, and neither .txt nor .xml")
@@ -73,18 +74,24 @@ def _coco_objects(annotations: Sequence[Mapping[str, Any]], categories: Mapping[
     )
 
 
-def _read_yolo(path: Path, names: Sequence[str]) -> Truth:
+def _read_yolo(path: Path, own_names: Mapping[int, str], class_names: Sequence[str]) -> Truth:
     images: dict[str, Objects] = {}
-    most = -1
+    names = own_names or dict(enumerate(class_names))
+    places = {number: place for place, number in enumerate(names)}
     for file in _label_files(path):
         with _told(file.relative_to(path).as_posix()):
-            lines = file.read_text("utf-8").splitlines()
+            lines = file.read_text(_UTF_8).splitlines()
             rows = [[float(value) for value in line.split()] for line in lines if line.strip()]
-            images[_below_labels(file, path)] = objects([_corners(row) for row in rows], [int(row[0]) for row in rows])
-        most = max(most, *(int(row[0]) for row in rows), -1)
-    if most >= len(names):
-        raise ValueError(f"a label has class {most}, but there are {len(names)} classes")
-    return Truth(images, tuple(names), tuple(range(len(names))), is_yolo=True)
+            kinds = [row[0] for row in rows]
+            if strange := [kind for kind in kinds if kind not in places]:
+                raise ValueError(f"class {strange[0]:g}, but the {len(names)} classes have {_numbers(places)}")
+            images[_below_labels(file, path)] = objects(map(_corners, rows), [places[int(kind)] for kind in kinds])
+    return Truth(images, tuple(names.values()), tuple(names), is_yolo=True, is_named=bool(own_names))
+
+
+def _numbers(places: Mapping[int, int]) -> str:
+    numbers = list(places)
+    return f"the numbers {numbers[0]} to {numbers[-1]}" if numbers else "no numbers"
 
 
 def _label_files(path: Path) -> Iterator[Path]:
@@ -105,20 +112,23 @@ def _corners(row: Sequence[float]) -> tuple[float, float, float, float]:
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 
-def _names_beside(path: Path) -> list[str]:
-    """Class names in a file that lies beside the labels; empty where there is none."""
-    for folder in (path, path.parent):
+def _names_beside(path: Path) -> dict[int, str]:
+    """Class names, by number, in a file that lies beside the labels; empty where there is none."""
+    inner = path.absolute()
+    above = [folder.parent for folder in inner.parents if folder.name == "labels"]  # for labels/val
+    for folder in (inner, inner.parent, *above[:1]):
         for name in ("data.yaml", "dataset.yaml"):
             if (folder / name).is_file():
                 return _yaml_names(folder / name)
         for name in ("classes.txt", "obj.names"):
             if (folder / name).is_file():
-                return [line.strip() for line in (folder / name).read_text("utf-8").splitlines() if line.strip()]
-    return []
+                lines = (folder / name).read_text(_UTF_8).splitlines()
+                return dict(enumerate(line.strip() for line in lines if line.strip()))
+    return {}
 
 
-def _yaml_names(path: Path) -> list[str]:
-    return names_in(path.read_text("utf-8"))
+def _yaml_names(path: Path) -> dict[int, str]:
+    return names_in(path.read_text(_UTF_8))
 
 
 def _read_voc(path: Path) -> Truth:
@@ -128,7 +138,7 @@ def _read_voc(path: Path) -> Truth:
     for file in sorted(top.rglob("*.xml")):
         folder = file.parent.relative_to(top)
         with _told((folder / file.name).as_posix()):
-            image, of_image = _read_xml(file.read_text("utf-8"), names)
+            image, of_image = _read_xml(file.read_text(_UTF_8), names)
         found.append((folder.as_posix(), image or file.stem, of_image))
     times = Counter(image for _, image, _ in found)
     images: dict[str, Objects] = {}
@@ -157,5 +167,5 @@ def _told(file: str) -> Iterator[None]:
     """Say which file of the truth has what cannot be read."""
     try:
         yield
-    except (ValueError, TypeError, ElementTree.ParseError) as error:
+    except (ValueError, TypeError, ArithmeticError, ElementTree.ParseError) as error:
         raise ValueError(f"{file}: {error}") from error

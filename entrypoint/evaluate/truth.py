@@ -1,6 +1,6 @@
 """The ground truth: what is really in the images, whichever format it was written in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.evaluate.boxes import Boxes
+
+_MOST_FOLDERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Truth:
     names: tuple[str, ...]
     ids: tuple[int, ...]
     is_yolo: bool = False
+    is_named: bool = True
+    """Whether it has names of its own for its classes, instead of the network's."""
 
 
 def scaled(objects: Objects, width: int, height: int) -> Objects:
@@ -48,13 +52,13 @@ def scaled(objects: Objects, width: int, height: int) -> Objects:
 
 
 def objects(
-    xyxy: Sequence[Sequence[float]],
+    xyxy: Iterable[Sequence[float]],
     class_id: Sequence[int],
     area: Sequence[float] | None = None,
     crowd: Sequence[bool] | None = None,
 ) -> Objects:
     """From plain lists; the area is that of the box where it is not given. Raises ValueError for what is no box."""
-    boxes = np.array(xyxy, np.float64).reshape(-1, 4)
+    boxes = np.array(list(xyxy), np.float64).reshape(-1, 4)
     if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()):
         raise ValueError("a box whose width or height is negative or no number")
     if any(number < 0 for number in class_id):
@@ -74,13 +78,16 @@ class Matched:
 
     by_file: dict[str, str] = field(default_factory=dict)
     without_file: list[str] = field(default_factory=list)
+    unclear: list[str] = field(default_factory=list)
+    """Images of the truth for which several files come into question, or which are several for one file."""
+    unclear_files: set[str] = field(default_factory=set)
 
 
 def match_files(truth: Truth, files: Sequence[str]) -> Matched:
     """Find the file of each image of the truth: the one of the same path, or of a path of which one ends in the other.
 
     A truth that was made elsewhere says `images/val/x.jpg` for what the run calls `val/x.jpg`, or the other way round.
-    An image for which several files come into question has none.
+    The same path goes before such ends; where more than one comes into question, none is taken.
     """
     whole: dict[str, list[str]] = {}
     ends: dict[str, list[str]] = {}
@@ -89,15 +96,27 @@ def match_files(truth: Truth, files: Sequence[str]) -> Matched:
             whole.setdefault(key, []).append(file)
             for end in _shorter(key):
                 ends.setdefault(end, []).append(file)
-    matched, taken = Matched(), set[str]()
+    matched = Matched()
+    same, alike = dict[str, list[str]](), dict[str, list[str]]()
     for image in truth.images:
         candidates = (whole.get(image), ends.get(image), *(whole.get(end) for end in _shorter(image)))
         found = next((files for files in candidates if files), [])
-        if len(found) != 1 or found[0] in taken:
-            matched.without_file.append(image)
+        if len(found) == 1:
+            (same if image in whole else alike).setdefault(found[0], []).append(image)
+        elif found:
+            matched.unclear.append(image)
+            matched.unclear_files.update(found)
         else:
-            taken.add(found[0])
-            matched.by_file[found[0]] = image
+            matched.without_file.append(image)
+    for file in same.keys() | alike.keys():
+        images, others = same.get(file, []), alike.get(file, [])
+        if len(images) == 1 or (not images and len(others) == 1):
+            matched.by_file[file] = (images or others)[0]
+            matched.without_file += others if images else []
+        else:
+            matched.unclear += images + others
+            matched.unclear_files.add(file)
+    matched.unclear_files -= matched.by_file.keys()
     return matched
 
 
@@ -106,7 +125,7 @@ def _keys(file: str, by_stem: bool) -> list[str]:
     return [str(PurePosixPath(file).with_suffix("")), file] if by_stem else [file]
 
 
-def _shorter(path: str) -> list[str]:
-    """`a/b/x` gives b/x and x."""
-    parts = path.split("/")
-    return ["/".join(parts[start:]) for start in range(1, len(parts))]
+def _shorter(path: str) -> Iterator[str]:
+    """`a/b/x` gives b/x and x; of a path deeper than any data set's, the last of these."""
+    parts = path.rsplit("/", _MOST_FOLDERS)
+    return ("/".join(parts[start:]) for start in range(1, len(parts)))

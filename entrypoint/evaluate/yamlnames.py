@@ -8,20 +8,21 @@ import json
 import re
 
 _KEY = re.compile(r"^names\s*:[ \t]*(.*)$", re.MULTILINE)
-_ITEM = re.compile(r"^[ \t]*(?:-[ \t]+|(\d+)[ \t]*:[ \t]+)(\S.*)$")
+_ITEM = re.compile(r"""^[ \t]*(?:-[ \t]+|(['"]?)(\d{1,9})\1[ \t]*:[ \t]+)(\S.*)$""")
 _TEXT = r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|"""
 _IN_BRACKETS = re.compile(rf"\s*({_TEXT}[^,\]\[{{}}'\"\s](?:[^,\]\[]*[^,\]\[\s])?)\s*(?:,|(?=\]))")
 _END = re.compile(r"\s*\]")
-_ON_A_LINE = re.compile(rf"({_TEXT}[^'\"#][^\n]*?)(?:\s+\#.*)?\s*$")
+_QUOTED = re.compile(rf"({_TEXT[:-1]})[ \t]*(?:#.*)?")
+_COMMENT = re.compile(r"\s#")
 
 
-def names_in(text: str) -> list[str]:
+def names_in(text: str) -> dict[int, str]:
     """The names, by their numbers; empty where the file has none. Raises ValueError for what cannot be read."""
     found = _KEY.search(text)
     if found is None:
-        return []
+        return {}
     if found[1].startswith("["):
-        return _bracketed(text[found.start(1) + 1 :])
+        return dict(enumerate(_bracketed(text[found.start(1) + 1 :])))
     if found[1] and not found[1].startswith("#"):
         raise ValueError(f"names: {found[1][:80]}, expected a list or a mapping from numbers")
     return _listed(text[found.end() :])
@@ -39,19 +40,28 @@ def _bracketed(rest: str) -> list[str]:
     return names
 
 
-def _listed(rest: str) -> list[str]:
+def _listed(rest: str) -> dict[int, str]:
     names: dict[int, str] = {}
     for line in rest.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         item = _ITEM.match(line)
         if item is None:
+            if line[0] in " \t-'\"":  # the next key of the file stands at the start of its line
+                raise ValueError(f"names: {line[:80]!r} is neither an item of a list nor a number with its name")
             break
-        text = _ON_A_LINE.match(item[2])
-        if text is None:
-            raise ValueError(f"names: {item[2][:80]!r} is no text")
-        names[len(names) if item[1] is None else int(item[1])] = _plain(text[1])
-    return [names[number] for number in sorted(names)]
+        names[len(names) if item[2] is None else int(item[2])] = _plain(_on_a_line(item[3]))
+    return dict(sorted(names.items()))
+
+
+def _on_a_line(rest: str) -> str:
+    """The text at the start of what is left of a line, in its quotes, without a comment behind it."""
+    if rest[0] not in "'\"":
+        return _COMMENT.split(rest, 1)[0].rstrip()
+    quoted = _QUOTED.fullmatch(rest)
+    if quoted is None:
+        raise ValueError(f"names: {rest[:80]!r} is no text")
+    return quoted[1]
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,7 @@
 """What changed between two runs."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -77,3 +78,19 @@ def test_the_inputs_that_differ_most_come_first_however_many_there_are() -> None
     second = [record(file=one.file) for one in first]
     sizes = [change.size for change in compare(first, second).largest]
     assert sizes == [50] * 20 + [49] * 20 + [48] * 20 + [47] * 20 + [46] * 20
+
+
+def test_many_boxes_on_one_place_take_no_memory_by_the_square() -> None:
+    boxes = tuple(Detection("a", 0, 0.5, (0.0, 0.0, 100.0, 100.0 + place / 1000)) for place in range(4000))
+    record = Record("x.jpg", 200, 200, boxes)
+    tracemalloc.start()
+    found = compare([record], [record])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.same == 4000 and most < 200e6
+
+
+def test_names_do_not_reach_the_terminal_as_they_are() -> None:
+    record = Record("\x1b[2Jx.jpg", 10, 10, (Detection("\x1b]0;a\x07", 0, 0.5, (0, 0, 5, 5)),))
+    text = as_text(compare([record], [replace(record, detections=())]))
+    assert "\x1b" not in text and "\\x1b[2Jx.jpg" in text

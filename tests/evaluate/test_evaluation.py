@@ -249,6 +249,8 @@ def by_file(truth: Truth) -> dict[str, str]:
     [
         ("-1 0.5 0.5 0.1 0.1", "class -1"),
         ("0 0.5 0.5 -0.1 0.1", "negative"),
+        ("inf 0.5 0.5 0.1 0.1", "class inf"),
+        ("9 0.5 0.5 0.1 0.1", "class 9, but the 5 classes have the numbers 0 to 4"),
         ("0 nan 0.5 0.1 0.1", "no number"),
         ("0 0.5 inf 0.1 0.1", "no number"),
         ("0 0.5 0.5", "values to unpack"),
@@ -260,6 +262,40 @@ def test_a_label_that_is_no_box_is_refused_and_its_file_named(tmp_path: Path, li
     (tmp_path / "labels" / "b" / "x.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
     with pytest.raises(SourceError, match=rf"labels/b/x\.txt: .*{said}"):
         read_truth(tmp_path, NAMES)
+
+
+def test_an_image_for_which_two_labels_come_into_question_is_left_out(tmp_path: Path) -> None:
+    """Train and validation images of one stem: the labels of neither are taken for those of the other."""
+    for part in ("train", "val"):
+        (tmp_path / "labels" / part).mkdir(parents=True)
+        (tmp_path / "labels" / part / "x.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    (tmp_path / "labels" / "val" / "y.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    truth = read_truth(tmp_path, NAMES)
+    unclear = match_files(truth, ["x.jpg", "y.jpg"])
+    assert (unclear.by_file, unclear.unclear_files) == ({"y.jpg": "val/y"}, {"x.jpg"})
+    assert sorted(unclear.unclear) == ["train/x", "val/x"] and unclear.without_file == []
+    clear = match_files(truth, ["val/x.jpg", "y.jpg"])
+    assert (clear.by_file, clear.without_file) == ({"val/x.jpg": "val/x", "y.jpg": "val/y"}, ["train/x"])
+    several = match_files(truth, ["a/val/y.jpg", "b/val/y.jpg", "val/x.jpg"])
+    assert (several.unclear, several.unclear_files) == (["val/y"], {"a/val/y.jpg", "b/val/y.jpg"})
+    found = Record("x.jpg", 100, 100, (Detection(NAMES[0], 0, 0.9, (45, 45, 55, 55)),))
+    other = replace(found, file="y.jpg")
+    ours = evaluate([found, other], NAMES, tmp_path, None)
+    assert [image.file for image in ours.images] == ["y.jpg"]
+    assert any("it is not clear which of the run's they are" in line for line in ours.warnings)
+
+
+def test_labels_have_the_numbers_of_the_names_that_lie_above_them(tmp_path: Path) -> None:
+    (tmp_path / "labels" / "val").mkdir(parents=True)
+    (tmp_path / "labels" / "val" / "x.txt").write_text("2 0.5 0.5 0.1 0.1\n")
+    (tmp_path / "data.yaml").write_bytes(b"\xef\xbb\xbfnames:\n  1: person\n  2: car\n")
+    for place in (tmp_path, tmp_path / "labels" / "val", tmp_path / "data.yaml"):
+        truth = read_truth(place, ("a", "b", "c"))
+        assert (truth.names, truth.ids, truth.is_named) == (("person", "car"), (1, 2), True)
+        assert [list(found.class_id) for found in truth.images.values()] == [[1]]
+    (tmp_path / "data.yaml").unlink()
+    truth = read_truth(tmp_path, ("car", "person", "car"))
+    assert (truth.names, truth.is_named) == (("car", "person", "car"), False)
 
 
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
