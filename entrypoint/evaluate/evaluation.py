@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from entrypoint.errors import SourceError
 from entrypoint.evaluate.cocoway import CocoWay, Found, Mistakes, evaluate_as_coco
 from entrypoint.evaluate.reading import read_truth
-from entrypoint.evaluate.truth import Matched, Objects, Truth, match_files, objects, scaled
+from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
 from entrypoint.evaluate.yolov5way import YoloWay, evaluate_as_yolov5
 from entrypoint.results.cocoimages import images_of
+from entrypoint.results.sameimages import Matched
 from entrypoint.values import Record
 
 _FULL_CURVE = 0.001

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import numpy as np
 
 from entrypoint.evaluate.evaluation import Evaluation, Image
+from entrypoint.results.imagenames import image_paths
 from entrypoint.results.report.templating import environment, policy, source
 
 _SHOWN = 60
@@ -90,7 +91,7 @@ def _worst(image: Image, names: Sequence[str], annotated: bool) -> dict[str, Any
     mistakes = image.mistakes
     return {
         "file": image.file,
-        "link": "images/" + quote(image.file) if annotated and not image.is_frame else "",
+        "link": quote(next(image_paths("images", image.file))[0]) if annotated and not image.is_frame else "",
         "width": image.width,
         "height": image.height,
         "wrong": _boxes(image.found.xyxy[mistakes.wrong], image.found.class_id[mistakes.wrong], names),

@@ -1,15 +1,14 @@
 """The ground truth: what is really in the images, whichever format it was written in."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.evaluate.boxes import Boxes
-
-_MOST_FOLDERS = 64
+from entrypoint.results.sameimages import Matched, match_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,60 +71,11 @@ def objects(
     )
 
 
-@dataclass(slots=True)
-class Matched:
-    """Which image of the truth belongs to which file of the run."""
-
-    by_file: dict[str, str] = field(default_factory=dict)
-    without_file: list[str] = field(default_factory=list)
-    unclear: list[str] = field(default_factory=list)
-    """Images of the truth for which several files come into question, or which are several for one file."""
-    unclear_files: set[str] = field(default_factory=set)
-
-
 def match_files(truth: Truth, files: Sequence[str]) -> Matched:
-    """Find the file of each image of the truth: the one of the same path, or of a path of which one ends in the other.
+    """Find the file of each image of the truth, as `match_names` does.
 
-    A truth that was made elsewhere says `images/val/x.jpg` for what the run calls `val/x.jpg`, or the other way round.
-    The same path goes before such ends; where more than one comes into question, none is taken.
+    Labels of `x.jpg` are in `x.txt`, or, as detect.py's here, in `x.jpg.txt`.
     """
-    whole: dict[str, list[str]] = {}
-    ends: dict[str, list[str]] = {}
-    for file in files:
-        for key in _keys(file, truth.is_yolo):
-            whole.setdefault(key, []).append(file)
-            for end in _shorter(key):
-                ends.setdefault(end, []).append(file)
-    matched = Matched()
-    same, alike = dict[str, list[str]](), dict[str, list[str]]()
-    for image in truth.images:
-        candidates = (whole.get(image), ends.get(image), *(whole.get(end) for end in _shorter(image)))
-        found = next((files for files in candidates if files), [])
-        if len(found) == 1:
-            (same if image in whole else alike).setdefault(found[0], []).append(image)
-        elif found:
-            matched.unclear.append(image)
-            matched.unclear_files.update(found)
-        else:
-            matched.without_file.append(image)
-    for file in same.keys() | alike.keys():
-        images, others = same.get(file, []), alike.get(file, [])
-        if len(images) == 1 or (not images and len(others) == 1):
-            matched.by_file[file] = (images or others)[0]
-            matched.without_file += others if images else []
-        else:
-            matched.unclear += images + others
-            matched.unclear_files.add(file)
-    matched.unclear_files -= matched.by_file.keys()
-    return matched
-
-
-def _keys(file: str, by_stem: bool) -> list[str]:
-    """What the truth may call a file: labels of `x.jpg` are in `x.txt`, or, as detect.py's here, in `x.jpg.txt`."""
-    return [str(PurePosixPath(file).with_suffix("")), file] if by_stem else [file]
-
-
-def _shorter(path: str) -> Iterator[str]:
-    """`a/b/x` gives b/x and x; of a path deeper than any data set's, the last of these."""
-    parts = path.rsplit("/", _MOST_FOLDERS)
-    return ("/".join(parts[start:]) for start in range(1, len(parts)))
+    if truth.is_yolo:
+        return match_names(truth.images, files, lambda file: (str(PurePosixPath(file).with_suffix("")), file))
+    return match_names(truth.images, files)

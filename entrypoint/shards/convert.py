@@ -45,6 +45,8 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
     if part.status.state != "finished":
         LOG.warning("the run in %s is %s: what it has not looked at is left out", printable(run), part.status.state)
     formats = [kind(settings, part.names) for kind in kinds]
+    if truth and CocoResults not in kinds:
+        raise UsageError(f"--truth is for --format {CocoResults.name}, which is not asked for")
     for one in formats:
         if isinstance(one, CocoResults) and truth:
             one.image_ids, one.category_ids = ids_of(truth)

@@ -282,7 +282,7 @@ def test_an_image_for_which_two_labels_come_into_question_is_left_out(tmp_path: 
     other = replace(found, file="y.jpg")
     ours = evaluate([found, other], NAMES, tmp_path, None)
     assert [image.file for image in ours.images] == ["y.jpg"]
-    assert any("it is not clear which of the run's they are" in line for line in ours.warnings)
+    assert any("which of the run's they are is unclear" in line for line in ours.warnings)
 
 
 def test_labels_have_the_numbers_of_the_names_that_lie_above_them(tmp_path: Path) -> None:

@@ -30,6 +30,15 @@ def test_names_are_text_and_nothing_runs(tmp_path: Path, annotated: bool) -> Non
     assert not re.search(r'href="(?!images/)', text)
 
 
+def test_a_link_leads_to_the_image_as_it_was_written(tmp_path: Path) -> None:
+    truth, records = scenes(30)
+    truth["images"][1]["file_name"] = "a/pic.jfif"
+    records[1] = replace(records[1], file="a/pic.jfif")
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    text = page(evaluate(records, NAMES, tmp_path / "truth.json", 0.25), annotated=True).decode()
+    assert 'href="images/a/pic.jfif.jpg"' in text
+
+
 def test_an_evaluation_without_objects_still_has_a_page(tmp_path: Path) -> None:
     truth, records = scenes(2)
     truth["annotations"] = []

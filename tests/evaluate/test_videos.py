@@ -11,7 +11,8 @@ import pytest
 from entrypoint.errors import SourceError
 from entrypoint.evaluate import evaluation
 from entrypoint.evaluate.evaluation import evaluate
-from entrypoint.evaluate.truth import Matched, Truth, match_files
+from entrypoint.evaluate.truth import Truth, match_files
+from entrypoint.results.sameimages import Matched
 from entrypoint.values import Record
 from tests.results.formats.tree import NAMES, RECORDS, VIDEO
 

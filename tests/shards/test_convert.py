@@ -68,6 +68,22 @@ def test_coco_results_have_the_ids_of_the_ground_truth(yolo_bac: Run, source: Pa
     assert {one["category_id"] for one in results} == {90}
 
 
+def test_coco_results_find_images_as_an_evaluation_does(yolo_bac: Run, tmp_path: Path) -> None:
+    """By paths of which one ends in the other, and by no name that two images have; what is left out is said."""
+    for file in ("a/x.png", "b/x.png", "y.png"):
+        (tmp_path / "in" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DEMO_SCENES / "scene-1.png", tmp_path / "in" / file)
+    assert yolo_bac("--demo", "--source", tmp_path / "in", "--project", tmp_path, "--nosave").code == 0
+    images = [{"id": 7, "file_name": "x.png"}, {"id": 8, "file_name": "val2017/y.png"}]
+    truth = {"images": images, "categories": [{"id": 90, "name": "Circle"}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    options = ("--project", tmp_path, "--format", "coco-results", "--truth", tmp_path / "truth.json")
+    ended = yolo_bac("convert-results", tmp_path / "exp", *options)
+    results = json.loads((tmp_path / "converted" / "coco_results.json").read_bytes())
+    assert {(one["image_id"], one["category_id"]) for one in results} == {(8, 90)}
+    assert "leaves out what the ground truth does not have: 2 images, " in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -84,6 +100,7 @@ def test_coco_results_have_the_ids_of_the_ground_truth(yolo_bac: Run, source: Pa
             2,
             "is written while images are looked at: only a run can do that; expected some of coco, ",
         ),
+        (("--format", "coco", "--truth", "nowhere.json"), 2, "--truth is for --format coco-results"),
         (("--format", "yola"), 2, "expected names of"),
     ],
 )

@@ -1,15 +1,18 @@
 """coco_results.json: the detections alone, as COCO's evaluation servers and tools take them."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from entrypoint.errors import SourceError
+from entrypoint.log import LOG
 from entrypoint.results.cocoimages import images_of
 from entrypoint.results.formats.base import JsonArray, RunFormat
+from entrypoint.results.sameimages import match_names, shorter
 from entrypoint.text import printable
 from entrypoint.values import Detection, Record
 
@@ -18,8 +21,7 @@ class CocoResults(RunFormat):
     """[{image_id, category_id, bbox, score}] with the ids of coco.json, or those that were given.
 
     `image_ids` and `category_ids` are the ids of a ground truth, by file and by class name; what it does not have is
-    left out. An image is the file of its whole name, or the one whose path ends in it. `bbox` is x, y, width and height
-    in pixels.
+    left out, and how much that is, is logged. `bbox` is x, y, width and height in pixels.
     """
 
     name = "coco-results"
@@ -28,33 +30,52 @@ class CocoResults(RunFormat):
     image_ids: Mapping[str, int] | None = None
     category_ids: Mapping[str, int] | None = None
 
+    def expect(self, files: Sequence[str]) -> None:
+        """Find the images of the ground truth among them, where there is one."""
+        ids = self.image_ids or {}
+        self._ids = {file: ids[image] for file, image in match_names(ids, files).by_file.items()}
+
     @contextmanager
     def writing(self, file: IO[bytes], info: dict[str, Any], scratch: Path) -> Iterator[Callable[[Record], None]]:
         file.write(b"[")
-        results, numbers = JsonArray(file), count(1)
+        results, numbers, strange = JsonArray(file), count(1), Counter[str]()
 
         def take(record: Record) -> None:
             for shown, detections in images_of(record):
                 number = next(numbers)  # as coco.json counts
-                image = number if self.image_ids is None else _id_of(str(shown["file_name"]), self.image_ids)
-                if image is not None:
-                    results.add([line for found in detections if (line := self._line(image, found))])
+                image = number if self.image_ids is None else self._id_of(record, str(shown["file_name"]))
+                if image is None:
+                    strange["images"] += 1
+                    continue
+                lines = [line for found in detections if (line := self._line(image, found))]
+                results.add(lines)
+                strange["detections of other classes"] += len(detections) - len(lines)
 
         yield take
         file.write(b"\n]\n")
+        if said := ", ".join(f"{number} {what}" for what, number in strange.items() if number):
+            LOG.warning("coco-results leaves out what the ground truth does not have: %s", said)
 
     def _line(self, image: int, found: Detection) -> dict[str, Any] | None:
-        category = found.class_id if self.category_ids is None else self.category_ids.get(found.name)
+        ids = self.category_ids
+        category = found.class_id if ids is None else ids.get(found.name, ids.get(loose_name(found.name)))
         if category is None:
             return None
         x1, y1, x2, y2 = found.box
         box = [x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)]
         return {"image_id": image, "category_id": category, "bbox": box, "score": found.confidence}
 
+    def _id_of(self, record: Record, name: str) -> int | None:
+        """Of a still; or of a frame of a video, which has a name of its own, and is looked for by the ends of that."""
+        if record.video is None:
+            return self._ids.get(record.file)
+        ids = self.image_ids or {}
+        return next((ids[end] for end in (name, *shorter(name)) if end in ids), None)
 
-def _id_of(file: str, ids: Mapping[str, int]) -> int | None:
-    parts = file.split("/")
-    return next((ids[end] for start in range(len(parts)) if (end := "/".join(parts[start:])) in ids), None)
+
+def loose_name(name: str) -> str:
+    """The name of a class as those compare it who write it in other letters."""
+    return name.strip().casefold()
 
 
 def ids_of(truth: Path) -> tuple[dict[str, int], dict[str, int]]:
@@ -62,8 +83,9 @@ def ids_of(truth: Path) -> tuple[dict[str, int], dict[str, int]]:
     try:
         plain = json.loads(truth.read_bytes())
         images = {str(image["file_name"]): int(image["id"]) for image in plain["images"]}
-        categories = {str(category["name"]): int(category["id"]) for category in plain["categories"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        named = {str(category["name"]): int(category["id"]) for category in plain["categories"]}
+        categories = {loose_name(name): number for name, number in named.items()} | named
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise SourceError(
             f"{printable(truth)} cannot be read ({type(error).__name__}: {error}); expected a ground truth as "
             "COCO has it"

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import IO, Any
 
 from entrypoint.results.formats.base import RunFilesFormat
@@ -42,12 +43,23 @@ class Csv(RunFilesFormat):
             yield take
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What csv writes rows into, with CR LF behind each, so that fields with either are quoted."""
+
+    text: io.TextIOWrapper
+    end: str
+
+    def write(self, row: str) -> None:
+        self.text.write(row.removesuffix("\r\n") + self.end)
+
+
 @contextmanager
 def _rows(file: IO[bytes], end: str) -> Iterator[Any]:
     """What writes rows into `file`, each with that at its end; the file stays open."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     try:
-        yield csv.writer(text, lineterminator=end)
+        yield csv.writer(_Rows(text, end))
         text.flush()
     finally:
         text.detach()

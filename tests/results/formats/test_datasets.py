@@ -205,6 +205,7 @@ def test_pycocotools_takes_the_results_with_the_ids_of_coco_json(tmp_path: Path,
 def test_coco_results_take_the_ids_of_a_ground_truth(tmp_path: Path) -> None:
     one = CocoResults(Settings(), NAMES)
     one.image_ids, one.category_ids = {"a b/x.jpg": 777}, {"person": 42}
+    one.expect([record.file for record in RECORDS])
     file = io.BytesIO()
     with one.writing(file, {}, tmp_path) as take:
         for record in RECORDS:

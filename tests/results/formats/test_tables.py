@@ -24,7 +24,7 @@ from entrypoint.results.formats.jsonl import JsonLines
 from entrypoint.results.formats.parquet import Parquet
 from entrypoint.results.runfolder import output_errors
 from entrypoint.settings import Settings
-from entrypoint.values import Record
+from entrypoint.values import Detection, Record
 from tests.conftest import ROOT
 from tests.results.formats.tree import NAMES, RECORDS, STATUS, VIDEO, found, write
 
@@ -96,6 +96,16 @@ def test_a_carriage_return_does_not_break_a_row_of_csv(tmp_path: Path) -> None:
     run = write(Csv, tmp_path)
     with (run / "images.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 1 + len(RECORDS)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_no_end_of_line_in_a_name_breaks_a_row_of_csv(tmp_path: Path, end: str) -> None:
+    name = f"plain{end}.jpg"
+    run = write(Csv, tmp_path, Record(name, 10, 10, (Detection("cat", 0, 0.5, (1, 2, 3, 4)),)))
+    for table in Csv.files:
+        with (run / table).open(newline="") as file:
+            rows = list(csv.reader(file))
+        assert len(rows) == 2 and name in rows[1]
 
 
 @pytest.mark.parametrize("records", [[], [Record("x.jpg", 1, 1, ())]], ids=["no input", "nothing found"])
