@@ -13,6 +13,7 @@ _TEXT = r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|"""
 _IN_BRACKETS = re.compile(rf"\s*({_TEXT}[^,\]\[{{}}'\"\s](?:[^,\]\[]*[^,\]\[\s])?)\s*(?:,|(?=\]))")
 _END = re.compile(r"\s*\]")
 _QUOTED = re.compile(rf"({_TEXT[:-1]})[ \t]*(?:#.*)?")
+_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|U([0-9A-Fa-f]{8})|.)")
 _COMMENT = re.compile(r"\s#")
 
 
@@ -68,7 +69,11 @@ def _plain(text: str) -> str:
     if text.startswith("'"):
         return text[1:-1].replace("''", "'")
     if text.startswith('"'):
-        # YAML has further escapes than JSON, of which only these are written by what makes such files.
-        wide = re.sub(r"\\U([0-9A-Fa-f]{8})", lambda code: chr(int(code[1], 16)), text)
-        return str(json.loads(re.sub(r"\\x([0-9A-Fa-f]{2})", r"\\u00\1", wide), strict=False))
+        return str(json.loads(_ESCAPE.sub(_as_in_json, text), strict=False))
     return text
+
+
+def _as_in_json(escape: re.Match[str]) -> str:
+    """YAML has further escapes than JSON, of which only these two are written by what makes such files."""
+    code = escape[1] or escape[2]
+    return json.dumps(chr(int(code, 16)))[1:-1] if code else escape[0]

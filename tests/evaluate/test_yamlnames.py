@@ -2,7 +2,7 @@
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrypoint.evaluate.yamlnames import names_in
@@ -31,6 +31,7 @@ def test_names_are_those_that_a_yaml_library_reads(text: str) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=4))
+@example(["\\x00", "\\U0001f415", "\\\\x41"])
 def test_what_a_run_writes_is_read_back(names: list[str]) -> None:
     assert list(names_in(described(names)).values()) == names
 
