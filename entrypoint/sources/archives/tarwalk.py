@@ -19,6 +19,7 @@ _WITHOUT_BYTES = (*_LINKS, _FOLDER, b"3", b"4", b"6")
 _SPARSE, _LONG_NAME, _LONG_LINK, _EXTENDED = b"S", b"L", b"K", (b"x", b"X")
 _GLOBAL = b"g"
 _MORE, _MORE_AGAIN = 482, 504  # where a sparse file's header, and each block behind it, says that another follows
+_MOST_SIZE = (1 << 63) - 1  # bytes; no file system has a larger file
 _MOST_EXTENDED = 1 << 20  # bytes; what follows a header of the next member is names
 _FIELD = re.compile(rb"(\d{1,9}) ([^=]+)=")
 
@@ -53,7 +54,7 @@ def members(source: Source) -> Iterator[TarMember]:
             fields = for_all | following
             following = {}
             if kind not in _WITHOUT_BYTES and (declared := fields.get(b"size", b"")).isdigit():
-                size = int(declared)
+                size = _size(declared)
             end = source.place + (0 if kind in _WITHOUT_BYTES else -(-size // _BLOCK) * _BLOCK)
             if found := _member(header, kind, size, fields):
                 yield TarMember(found, source.place)
@@ -71,12 +72,20 @@ def _header(source: Source) -> tarfile.TarInfo | None:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise ArchiveError("damaged", f"no tar header where one is expected, after {at} bytes: {error}") from error
-    if header.size < 0:
-        raise ArchiveError("damaged", f"a tar header of a file of less than 0 bytes, after {at} bytes")
+    if not 0 <= header.size <= _MOST_SIZE:
+        raise ArchiveError("damaged", f"a tar header of a file of a size that no file has, after {at} bytes")
     more = header.type == _SPARSE and block[_MORE]
     while more:
         more = _read(source, _BLOCK)[_MORE_AGAIN]
     return header
+
+
+def _size(declared: bytes) -> int:
+    """That of a file by an extended header, which has room for any number of digits."""
+    digits = declared.lstrip(b"0") or b"0"
+    if len(digits) > len(str(_MOST_SIZE)) or int(digits) > _MOST_SIZE:
+        raise ArchiveError("damaged", "a tar archive's extended header tells of a size that no file has")
+    return int(digits)
 
 
 def _member(header: tarfile.TarInfo, kind: bytes, size: int, fields: Fields) -> Member | None:

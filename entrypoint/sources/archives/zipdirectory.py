@@ -13,6 +13,7 @@ _END_BYTES, _END64_BYTES, _LOCATOR64_BYTES, _ENTRY_BYTES = 22, 56, 20, 46
 _MOST_COMMENT = 0xFFFF
 _CHUNK = 1 << 20
 _ALL_ONES = 0xFFFFFFFF
+_MOST_SIZE = (1 << 63) - 1  # bytes; no file system has a larger file
 _UNIX, _UTF8, _ENCRYPTED = 3, 0x800, 0x1
 _EXTRA_ZIP64, _EXTRA_NAME = 0x0001, 0x7075
 
@@ -20,6 +21,7 @@ _EXTRA_ZIP64, _EXTRA_NAME = 0x0001, 0x7075
 @dataclass(frozen=True, slots=True)
 class ZipEntry:
     """`packed`, `size`: bytes in the archive and unpacked; `place`: where in the file its own header begins.
+    An archive may declare any number there: those that lead beyond its end stand for its end.
 
     `mode`: of a file system, where the archive was made on Unix; else 0.
     """
@@ -56,7 +58,7 @@ def entries(descriptor: int) -> Iterator[ZipEntry]:
             place, buffer = place + len(chunk), buffer + chunk
         if len(buffer) < _ENTRY_BYTES or not buffer.startswith(_ENTRY):
             raise ArchiveError("damaged", f"its directory cannot be read after {found} of {count} entries")
-        entry, used = _entry(buffer, shift)
+        entry, used = _entry(buffer, shift, size)
         yield entry
         buffer, found = buffer[used:], found + 1
 
@@ -94,8 +96,8 @@ def _end64(descriptor: int, end: int, locator: bytes) -> int:
     raise ArchiveError("damaged", "its directory does not lie where its end says")
 
 
-def _entry(buffer: bytes, shift: int) -> tuple[ZipEntry, int]:
-    """The entry at the start of these bytes, and how many of them it takes."""
+def _entry(buffer: bytes, shift: int, end: int) -> tuple[ZipEntry, int]:
+    """The entry at the start of these bytes, and how many of them it takes; the archive has `end` bytes."""
     (made, _, flags, method, _, _, crc, packed, size, named, extra, comment, _, _, attributes, place) = (
         struct.unpack_from("<6H3L5H2L", buffer, 4)
     )
@@ -115,7 +117,8 @@ def _entry(buffer: bytes, shift: int) -> tuple[ZipEntry, int]:
     if (unicode := fields.get(_EXTRA_NAME)) and unicode[0] == 1:
         name = unicode[5:].decode("utf-8", "backslashreplace")
     mode = attributes >> 16 if made >> 8 == _UNIX else 0
-    return ZipEntry(name, method, crc, packed, size, place + shift, mode, bool(flags & _ENCRYPTED)), used
+    packed, size, place = min(packed, end), min(size, _MOST_SIZE), min(place + shift, end)
+    return ZipEntry(name, method, crc, packed, size, place, mode, bool(flags & _ENCRYPTED)), used
 
 
 def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:

@@ -335,6 +335,60 @@ def test_bombs_take_neither_time_nor_memory(tmp_path: Path, name: str) -> None:
     assert time.process_time() - began < 3 and peak < 48 << 20
 
 
+def sized(size: int) -> bytes:
+    """A tar whose header tells of so many bytes in base 256."""
+    header = bytearray(declared(b"0", 0)[:512])
+    header[124:136] = b"\x80" + size.to_bytes(11, "big")
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def extended(size: bytes) -> bytes:
+    """A tar whose member has its size, in decimal digits, from an extended header."""
+    header = tarfile.TarInfo("a.jpg")
+    header.size, header.pax_headers = 3, {"size": size.decode()}
+    return header.tobuf(tarfile.PAX_FORMAT) + bytes(512)
+
+
+def far(**numbers: int) -> bytes:
+    """A zip whose last member has these of the three numbers `size`, `packed` and `place` in 64 bits."""
+    data = stored({"a.jpg": b"data", "b.jpg": b"more"})
+    begin = data.rindex(b"PK\x01\x02")
+    entry = bytearray(data[begin : begin + 46 + 5])
+    for name, at in (("size", 24), ("packed", 20), ("place", 42)):
+        if name in numbers:
+            struct.pack_into("<L", entry, at, 0xFFFFFFFF)
+    wide = b"".join(struct.pack("<Q", numbers[name]) for name in ("size", "packed", "place") if name in numbers)
+    extra = struct.pack("<2H", 1, len(wide)) + wide
+    struct.pack_into("<H", entry, 30, len(extra))
+    end = data.rindex(b"PK\x05\x06")
+    ending = bytearray(data[end:])
+    struct.pack_into("<L", ending, 12, struct.unpack_from("<L", ending, 12)[0] + len(extra))
+    return data[:begin] + bytes(entry) + extra + data[begin + 51 : end] + bytes(ending)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: sized(2**63), lambda: sized(2**80), lambda: extended(b"9" * 19), lambda: extended(b"9" * 5000)],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_size_in_a_tar_that_no_file_has_is_damage(
+    tmp_path: Path, make: Callable[[], bytes], pack: Callable[[bytes], bytes]
+) -> None:
+    assert contents(opened(tmp_path, pack(make()))) == ({}, "damaged")
+
+
+@pytest.mark.parametrize("name", ["size", "packed", "place"])
+@pytest.mark.parametrize("number", [2**62, 2**63, 2**64 - 1])
+def test_a_number_in_a_zip_that_no_file_has_costs_the_member_alone(tmp_path: Path, name: str, number: int) -> None:
+    archive = opened(tmp_path, far(**{name: number}))
+    found, broken = contents(archive)
+    assert found.pop("b.jpg") in ("damaged", "truncated", "too_large")
+    assert (found, broken) == ({"a.jpg": b"data"}, None)
+    assert [archive.extent(one) is not None for one in (1, 2)] == [True, True]
+
+
 def test_a_file_that_vanishes(tmp_path: Path) -> None:
     archive = opened(tmp_path, stored(FILES))
     numbers = [one.number for one in archive.members()]
