@@ -21,6 +21,8 @@ def decode_heif(data: bytes, kind: str) -> NDArray[np.uint8] | Failure:
     pillow_heif.options.DECODE_THREADS = 1  # several images are decoded side by side
     try:
         found = pillow_heif.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=True)
+        if not len(found):  # images that lack a part are left out without a word
+            return Failure("damaged", f"a {kind} without an image that can be decoded")
         width, height = found.size
         if width * height > _MOST_PIXELS:
             return Failure("too_large", f"a {kind} of {width} × {height} pixels, more than are decoded")

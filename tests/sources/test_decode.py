@@ -113,6 +113,10 @@ def test_a_cut_photograph_of_a_phone(kept: float) -> None:
     assert failure(whole[: int(len(whole) * kept)]) == "truncated"
 
 
+def test_a_photograph_of_a_phone_whose_images_lack_what_decodes_them() -> None:
+    assert failure(heif().replace(b"hvcC", b"hvcB")) == "damaged"
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_alpha_is_dropped(kind: str) -> None:
     assert close(pixels(pillow("RGBA", kind)), SCENE)
