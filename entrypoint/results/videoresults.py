@@ -134,7 +134,8 @@ class VideoResults:
         is_saved = self._saves and len(shown.detections) and shown.number
         if not (self._shows or is_saved):
             return
-        options = DrawOptions(self._settings.line_thickness, self._settings.hide_labels, self._settings.hide_conf)
+        asked = self._settings
+        options = DrawOptions(asked.line_thickness, asked.hide_labels, asked.hide_conf, asked.palette)
         canvas = annotate(shown.image, shown.detections, self._names, options)
         if is_saved:
             places = SavedFrames.paths(shown.file, is_saved)

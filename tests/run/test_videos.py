@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from entrypoint.jsontext import decoded
+from entrypoint.results.palettes import colour
 from entrypoint.results.segments import FRAMES_A_SEGMENT
 from tests.conftest import Ended, records
 from tests.run import attempts
@@ -134,6 +135,18 @@ def test_files_of_frames_are_named_as_detect_py_names_them(yolo_bac: Run, tmp_pa
         place = next(at for at, one in enumerate(found[number * stride - 1]) if one["class"] == 0)
         assert (run / "crops" / "circle" / "a.mp4" / f"a_{number}.{place}.jpg").is_file()
     assert not (run / "images").exists()
+
+
+def test_the_palette_is_that_of_frames_and_videos_too(yolo_bac: Run, tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", [shapes(0, 160, 128)[0]] * 2)
+    options = ["--save-frames", "--palette", "safe", "--imgsz", 160, "--line-thickness", 8, "--hide-labels"]
+    assert yolo_bac("--demo", "--source", source, "--project", tmp_path, *options).code == 0
+    (found, *_) = records(tmp_path / "exp")["a.mp4"]["detections"]
+    drawn = cv2.VideoCapture(str(tmp_path / "exp" / "images" / "a.mp4")).read()[1]
+    saved = cv2.imread(str(tmp_path / "exp" / "video-frames" / "a.mp4" / "a_1.jpg"))
+    for picture in (drawn, saved):
+        near = np.abs(picture.astype(int) - colour(found["class"], "safe")).max(2) < 40
+        assert near.mean() > 0.02
 
 
 def test_frames_in_which_nothing_was_found_are_looked_at_all_the_same(yolo_bac: Run, tmp_path: Path) -> None:
