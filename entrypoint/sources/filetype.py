@@ -9,6 +9,7 @@ from typing import IO
 from entrypoint.sources import modelformats
 from entrypoint.sources.filetypes import FileType
 from entrypoint.sources.modelformats import ONNX
+from entrypoint.sources.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
 from entrypoint.sources.zipdirectory import LargeDirectoryError, read_directory
 
 __all__ = ["HEAD_BYTES", "ONNX", "FileType", "identify", "identify_head"]
@@ -84,6 +85,7 @@ _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     (b"ustar", 257, FileType("archive", "tar archive")),
     (b"%PDF-", 0, FileType("document", "a PDF document")),
 )
+_MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 _ZIP = FileType("archive", "zip archive")
 _TS, _TS_PACKET, _TS_SIGN = FileType("video", "MPEG transport stream"), 188, 0x47
 _BMP = FileType("image", "BMP image")
@@ -167,7 +169,8 @@ def _identify_zip(file: IO[bytes]) -> FileType:
     except zipfile.BadZipFile:
         return TRUNCATED_ZIP
     names = {"/".join(member.filename.split("/")[1:]) for member in members}
-    if "data.pkl" in names:
+    # Neither kind of weights has images in it, and a data set may have a file of any name.
+    if "data.pkl" in names and not any(suffix(name) in _MEDIA_SUFFIXES for name in names):
         return TORCHSCRIPT if "constants.pkl" in names else TORCH
     if {"config.json", "model.weights.h5"} <= {member.filename for member in members}:
         return modelformats.KERAS_ZIP

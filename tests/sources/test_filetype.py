@@ -34,6 +34,11 @@ def test_a_checkpoint_is_known_by_its_directory(tmp_path: Path) -> None:
     assert identify(tmp_path / "weights") == TORCH
 
 
+def test_an_archive_of_images_is_no_checkpoint_whatever_else_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "set").write_bytes(zipped("set/a.png", "set/data.pkl", "set/version", "set/data/0"))
+    assert identify(tmp_path / "set") == FileType("archive", "zip archive")
+
+
 def test_an_archive_of_very_many_members_is_no_checkpoint(tmp_path: Path) -> None:
     count = MAX_DIRECTORY_BYTES // 46
     (tmp_path / "weights").write_bytes(zipped("any/data.pkl", *map(str, range(count))))
