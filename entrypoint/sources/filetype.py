@@ -1,7 +1,10 @@
 """What a file is, from its bytes. Names and suffixes are never asked: a download may have neither."""
 
+import errno
 import json
+import os
 import re
+import stat
 import zipfile
 from pathlib import Path
 from typing import IO
@@ -97,7 +100,9 @@ def identify(path: Path) -> FileType:
 
     Raises OSError when the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
         head = file.read(HEAD_BYTES)
         if head.startswith(b"PK\x03\x04"):
             return _identify_zip(file)
@@ -108,6 +113,11 @@ def identify(path: Path) -> FileType:
         if _is_safetensors(head, size, file):
             return SAFETENSORS
         return modelformats.identify_binary(head, size, file) or UNKNOWN
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe, that nobody writes to."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def identify_head(head: bytes) -> FileType:

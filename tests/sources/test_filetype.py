@@ -1,6 +1,7 @@
 """What a file is, told from bytes that were made to mislead."""
 
 import io
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -43,6 +44,12 @@ def test_an_archive_of_very_many_members_is_no_checkpoint(tmp_path: Path) -> Non
     count = MAX_DIRECTORY_BYTES // 46
     (tmp_path / "weights").write_bytes(zipped("any/data.pkl", *map(str, range(count))))
     assert identify(tmp_path / "weights") == FileType("archive", "zip archive")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "weights")
+    with pytest.raises(OSError, match="not a regular file"):
+        identify(tmp_path / "weights")
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 1 << 20])
