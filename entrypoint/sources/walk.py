@@ -13,7 +13,7 @@ from entrypoint import log
 from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
-from entrypoint.sources.archives.opening import may_be_archive
+from entrypoint.sources.archives.opening import is_named_archive, may_be_archive, nothing_in
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
 from entrypoint.sources.listing import Collector
 from entrypoint.sources.suffixes import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFIXES, suffix
@@ -77,6 +77,8 @@ class Walk:
             self.found.add(file, path, failure=failure)
         elif ending in ARCHIVE_SUFFIXES and not failure and self.archive(path, file):
             pass
+        elif is_named_archive(path) and (fault := failure or nothing_in(path)):
+            self.found.add(file, path, failure=fault)
         elif ending in OTHER_SUFFIXES or failure:
             self.found.ignored[failure.kind if failure else f"{ending} file"] += 1
         else:

@@ -1,6 +1,7 @@
 """What a source holds: every medium once, sorted, the odd ones with their failure."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from entrypoint.results.formats import clash
 from entrypoint.results.recognise import holds_results
 from entrypoint.sources import walk
 from entrypoint.sources.kinds.video import Video
-from entrypoint.sources.medium import FailedMedium, FileMedium, Medium
+from entrypoint.sources.medium import FailedMedium, FileMedium, Medium, first_image
 from entrypoint.sources.samples import DEMO_SCENES
 from entrypoint.sources.scan import scan
+from entrypoint.values import Failure
 
 PNG = (DEMO_SCENES / "scene-1.png").read_bytes()
 JPEG_START = b"\xff\xd8\xff\xe0"
@@ -115,6 +117,49 @@ def test_links(tmp_path: Path) -> None:
         "self.png": "link_loop",
         "up": "link_loop",
     }
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.TAR", "a.tar.gz", "a.tzst", "deep/a.tgz"])
+def test_an_archive_of_which_nothing_can_be_read_is_an_input_that_failed(tmp_path: Path, name: str) -> None:
+    lay(tmp_path, {"in/own.png": PNG, f"in/{name}": b"", "in/notes.gz": b""})
+    path = tmp_path / "in" / name
+    assert listed(tmp_path / "in") == {"own.png": None, name: "empty"}
+    path.unlink()
+    os.mkfifo(path)
+    assert listed(tmp_path / "in") == {"own.png": None, name: "not_a_file"}
+    assert listed(tmp_path / "in" / "**" / "*.*") == {"own.png": None, name: "not_a_file"}
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert listed(tmp_path / "in") == {"own.png": None, name: "dangling_link"}
+
+
+def test_a_pipe_that_is_named_as_an_archive_is_not_waited_for(tmp_path: Path) -> None:
+    lay(tmp_path, {"list.txt": b"a.zip"})
+    os.mkfifo(tmp_path / "a.zip")
+    for source in (tmp_path / "a.zip", tmp_path / "list.txt"):
+        (medium,) = scan(str(source))
+        found = first_image(medium)
+        assert isinstance(found, Failure) and found.kind == "not_a_file"
+
+
+def test_an_archive_that_may_not_be_read_is_an_input_that_failed(tmp_path: Path) -> None:
+    lay(tmp_path, {"own.png": PNG, "a.zip": b"PK\x03\x04"})
+    (tmp_path / "a.zip").chmod(0)
+    assert as_nobody(tmp_path, lambda: listed(tmp_path)) == {"own.png": None, "a.zip": "unreadable"}
+
+
+def as_nobody(folder: Path, ask: Callable[[], object]) -> object:
+    """What is found in a folder by a process that, unlike root's, is bound by permissions."""
+    for above in (folder, *folder.parents):
+        if above == folder or above.name.startswith(("pytest-", "popen-")):  # not those that are there without a test
+            above.chmod(above.stat().st_mode | 0o555)
+    if os.geteuid():
+        return ask()
+    os.seteuid(65534)
+    try:
+        return ask()
+    finally:
+        os.seteuid(0)
 
 
 def test_linked_folders_do_not_multiply_without_end(tmp_path: Path) -> None:

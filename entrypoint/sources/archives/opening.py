@@ -13,6 +13,7 @@ from entrypoint.values import Failure
 
 _BLOCK = 512
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_NAME_OF_ZIP = ".zip"
 _NAME_OF_TAR = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 
 
@@ -37,6 +38,19 @@ def open_archive(path: str) -> Archive | None:
 def may_be_archive(head: bytes) -> bool:
     """Whether a file that begins with `head` may be one, so that it is worth a look."""
     return head.startswith((*_ZIP_STARTS, *MAGIC)) or _is_tar(head[:_BLOCK])
+
+
+def is_named_archive(path: str) -> bool:
+    """Whether a name says that the file is an archive of several files, and not just that it is compressed."""
+    return path.lower().endswith(_NAME_OF_ZIP) or _NAME_OF_TAR.search(path) is not None
+
+
+def nothing_in(path: str) -> Failure | None:
+    """Why not a byte of a file can be read, None where one can."""
+    with opened(path) as descriptor:
+        if isinstance(descriptor, Failure):
+            return descriptor
+        return None if os.fstat(descriptor).st_size else Failure("empty", "0 bytes")
 
 
 def _holds_tar(descriptor: int, head: bytes) -> bool:
