@@ -144,6 +144,7 @@ def test_the_palette_is_that_of_frames_and_videos_too(yolo_bac: Run, tmp_path: P
     (found, *_) = records(tmp_path / "exp")["a.mp4"]["detections"]
     drawn = cv2.VideoCapture(str(tmp_path / "exp" / "images" / "a.mp4")).read()[1]
     saved = cv2.imread(str(tmp_path / "exp" / "video-frames" / "a.mp4" / "a_1.jpg"))
+    assert drawn is not None and saved is not None
     for picture in (drawn, saved):
         near = np.abs(picture.astype(int) - colour(found["class"], "safe")).max(2) < 40
         assert near.mean() > 0.02
