@@ -6,7 +6,7 @@ from entrypoint.sources import kinds
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.media import ArchiveOrigin
 from entrypoint.sources.archives.member import ArchiveError, Listed
-from entrypoint.sources.archives.names import is_hidden, numbered, safe_name
+from entrypoint.sources.archives.names import Names, is_hidden, safe_name
 from entrypoint.sources.archives.opening import open_archive
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
 from entrypoint.sources.suffixes import OTHER_SUFFIXES, suffix
@@ -24,7 +24,7 @@ class Contents:
     def __init__(self, found: "Collector", path: str, file: str) -> None:
         """`path`: where the archive lies; `file`: what it is called in the source."""
         self._found, self._path, self._file = found, path, file
-        self._taken: set[int] = set()
+        self._names = Names()
         self._count = self._failed = 0
 
     def collect(self) -> bool:
@@ -59,7 +59,7 @@ class Contents:
         elif member.failure:
             self._failed += 1
             if self._failed <= _MOST_FAILED:
-                self._fail(member.failure, f"/{self._free(name)}")
+                self._fail(member.failure, f"/{self._names.free(name)}")
         else:
             if not kinds.by_suffix(ending):
                 head = listed.head(HEAD_BYTES)
@@ -68,18 +68,12 @@ class Contents:
                     what = "unreadable file" if isinstance(head, Failure) else identify_head(head).name
                     self._found.ignored[what] += 1
                     return
-            name = self._free(name)
+            name = self._names.free(name)
             index.add(name, listed.number)
             file = f"{self._file}/{name}"
             base = self._path.removesuffix(self._file)
             self._found.add_from(ArchiveOrigin(base, kind, index, f"{self._file}/"), file)
             self._count += 1
-
-    def _free(self, name: str) -> str:
-        """The name, or what it is called where there is another of that name in the archive."""
-        free = next(one for one in numbered(name) if hash(one) not in self._taken)
-        self._taken.add(hash(free))
-        return free
 
     def _fail(self, failure: Failure, below: str = "") -> None:
         self._found.add(f"{self._file}{below}", f"{self._path}{below}", failure=failure)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _MOST_BYTES, _DIGEST = 800, 16
@@ -25,10 +24,18 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or "/." in name
 
 
-def numbered(name: str) -> Iterator[str]:
-    """The name, and then what it may be called where that is taken already."""
-    yield name
-    number = 2
-    while True:
-        yield f"{name}~{number}"
-        number += 1
+class Names:
+    """Gives each name once. Of each it remembers 8 bytes, and of one that comes again, which number it had last."""
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._last: dict[int, int] = {}
+
+    def free(self, name: str) -> str:
+        """The name, or with a number behind it where it was given already."""
+        free, key = name, hash(name)
+        while hash(free) in self._taken:
+            self._last[key] = self._last.get(key, 1) + 1
+            free = f"{name}~{self._last[key]}"
+        self._taken.add(hash(free))
+        return free

@@ -1,12 +1,13 @@
 """Whatever a member is called, its name is fit for an input of a run."""
 
+import time
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.sources.archives.names import is_hidden, numbered, safe_name
+from entrypoint.sources.archives.names import Names, is_hidden, safe_name
 from entrypoint.values import checked_name
 
 NAMES = [
@@ -44,7 +45,15 @@ def test_long_names_are_cut_and_stay_apart(name: str) -> None:
 
 
 def test_a_second_one_of_a_name_gets_a_number() -> None:
-    assert [name for name, _ in zip(numbered("a.jpg"), range(3), strict=False)] == ["a.jpg", "a.jpg~2", "a.jpg~3"]
+    names = Names()
+    given = [names.free(name) for name in ("a.jpg", "a.jpg~2", "a.jpg", "b.jpg", "a.jpg", "a.jpg~2")]
+    assert given == ["a.jpg", "a.jpg~2", "a.jpg~3", "b.jpg", "a.jpg~4", "a.jpg~2~2"]
+
+
+def test_a_name_that_comes_very_often_is_numbered_in_no_time() -> None:
+    names, began = Names(), time.process_time()
+    assert len({names.free("a.jpg") for _ in range(100_000)}) == 100_000
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(("name", "hidden"), [("a/b.jpg", False), (".a/b.jpg", True), ("__MACOSX/._b.jpg", True)])
