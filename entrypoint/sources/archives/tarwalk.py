@@ -21,6 +21,7 @@ _GLOBAL = b"g"
 _MORE, _MORE_AGAIN = 482, 504  # where a sparse file's header, and each block behind it, says that another follows
 _MOST_SIZE = (1 << 63) - 1  # bytes; no file system has a larger file
 _MOST_EXTENDED = 1 << 20  # bytes; what follows a header of the next member is names
+_NAME, _SIZE, _NAME_OF_SPARSE, _OF_SPARSE = b"path", b"size", b"GNU.sparse.name", b"GNU.sparse"
 _FIELD = re.compile(rb"(\d{1,9}) ([^=]+)=")
 
 Fields = dict[bytes, bytes]
@@ -45,7 +46,7 @@ def members(source: Source) -> Iterator[TarMember]:
         kind, size = header.type, header.size
         if kind in (_LONG_NAME, _LONG_LINK):
             name = _read(source, size).partition(b"\0")[0]
-            following |= {b"path": name} if kind == _LONG_NAME else {}
+            following |= {_NAME: name} if kind == _LONG_NAME else {}
         elif kind in _EXTENDED:
             following |= _fields(_read(source, size))
         elif kind == _GLOBAL:
@@ -53,7 +54,7 @@ def members(source: Source) -> Iterator[TarMember]:
         else:
             fields = for_all | following
             following = {}
-            if kind not in _WITHOUT_BYTES and (declared := fields.get(b"size", b"")).isdigit():
+            if kind not in _WITHOUT_BYTES and (declared := fields.get(_SIZE, b"")).isdigit():
                 size = _size(declared)
             end = source.place + (0 if kind in _WITHOUT_BYTES else -(-size // _BLOCK) * _BLOCK)
             if found := _member(header, kind, size, fields):
@@ -90,12 +91,12 @@ def _size(declared: bytes) -> int:
 
 def _member(header: tarfile.TarInfo, kind: bytes, size: int, fields: Fields) -> Member | None:
     """What a header tells of; None for a folder, and for what is neither file nor link."""
-    raw = fields.get(b"GNU.sparse.name") or fields.get(b"path")
+    raw = fields.get(_NAME_OF_SPARSE) or fields.get(_NAME)
     name = header.name.encode("utf-8", "surrogateescape") if raw is None else raw
     plain = name.decode("utf-8", "backslashreplace")
     if kind in _LINKS:
         return Member(plain, 0, Failure("link", "a link within an archive, which is not followed"))
-    if kind == _SPARSE or any(key.startswith(b"GNU.sparse") for key in fields):
+    if kind == _SPARSE or _NAME_OF_SPARSE in fields or _OF_SPARSE in fields:
         return Member(plain, size, Failure("unsupported", "a file with holes in a tar archive"))
     return Member(plain, size) if kind in _FILES and not plain.endswith("/") else None
 
@@ -117,14 +118,21 @@ def _skip(source: Source, length: int) -> None:
 
 
 def _fields(data: bytes) -> Fields:
-    """The fields of an extended header: each with its length before it, and a line break behind it."""
+    """The fields of an extended header that are asked for: each with its length before it, and a line break behind it.
+
+    There may be millions of others. Those of files with holes but for the name stand for one another.
+    """
     found: Fields = {}
     at = 0
     while match := _FIELD.match(data, at):
         length = int(match[1])
         if length <= match.end() - at:
             break
-        found[match[2]] = data[match.end() : at + length - 1]
+        key = match[2]
+        if key not in (_NAME, _SIZE, _NAME_OF_SPARSE) and key.startswith(_OF_SPARSE):
+            key = _OF_SPARSE
+        if key in (_NAME, _SIZE, _NAME_OF_SPARSE, _OF_SPARSE):
+            found[key] = data[match.end() : at + length - 1]
         at += length
     if data[at:].strip(b"\0"):
         raise ArchiveError("damaged", "a tar archive's extended header cannot be read")

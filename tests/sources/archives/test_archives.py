@@ -389,6 +389,18 @@ def test_a_number_in_a_zip_that_no_file_has_costs_the_member_alone(tmp_path: Pat
     assert [archive.extent(one) is not None for one in (1, 2)] == [True, True]
 
 
+def test_fields_for_all_members_of_a_tar_that_nobody_asks_for_take_no_time(tmp_path: Path) -> None:
+    fields = b"".join(b"22 GNU.sparse%05x=xy\n" % number + b"15 %07d=xyz\n" % number for number in range(28_000))
+    header = tarfile.TarInfo("all")
+    header.type, header.size = b"g", len(fields)
+    beginning = (header.tobuf(tarfile.GNU_FORMAT) + fields).ljust(-(-(512 + len(fields)) // 512) * 512, b"\0")
+    member = tarfile.TarInfo("a.txt").tobuf(tarfile.GNU_FORMAT)
+    archive = opened(tmp_path, beginning + member * 3000 + bytes(1024))
+    began = time.process_time()
+    assert {one.member.failure.kind for one in archive.members() if one.member.failure} == {"unsupported"}
+    assert time.process_time() - began < 2
+
+
 def test_a_file_that_vanishes(tmp_path: Path) -> None:
     archive = opened(tmp_path, stored(FILES))
     numbers = [one.number for one in archive.members()]
