@@ -51,17 +51,17 @@ class Contents:
     def _member(self, listed: Listed, index: ArchiveIndex) -> None:
         member, name = listed.member, safe_name(listed.member.name)
         ending = suffix(name)
-        kind = None
+        kind = kinds.by_suffix(ending)
         if is_hidden(name):
             self._found.ignored["hidden file"] += 1
-        elif not kinds.by_suffix(ending) and (member.failure or ending in OTHER_SUFFIXES):
+        elif not kind and (member.failure or ending in OTHER_SUFFIXES):
             self._found.ignored[member.failure.kind if member.failure else f"{ending} file"] += 1
         elif member.failure:
             self._failed += 1
             if self._failed <= _MOST_FAILED:
                 self._fail(member.failure, f"/{self._names.free(name)}")
         else:
-            if not kinds.by_suffix(ending):
+            if not kind:
                 head = listed.head(HEAD_BYTES)
                 kind = None if isinstance(head, Failure) else kinds.by_content(head)
                 if kind is None:
@@ -71,6 +71,8 @@ class Contents:
             name = self._names.free(name)
             index.add(name, listed.number)
             file = f"{self._file}/{name}"
+            if kinds.by_suffix(suffix(name)) is kind:
+                kind = None  # else a number behind the name hides it
             base = self._path.removesuffix(self._file)
             self._found.add_from(ArchiveOrigin(base, kind, index, f"{self._file}/"), file)
             self._count += 1

@@ -1,5 +1,6 @@
 """Archives in a source: their members are inputs like files, wherever they lie and however they are packed."""
 
+import gzip
 import io
 import tarfile
 from collections.abc import Callable
@@ -137,6 +138,20 @@ def test_videos_in_archives(tmp_path: Path, kind: str) -> None:
     for medium in media:
         frames = list(medium.frames())
         assert [number_of(frame.image) for frame in frames] == ([1] if "png" in medium.file else list(range(9)))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_second_video_of_one_name_is_one_too(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    make_video(tmp_path / "a.mp4", [numbered(number) for number in range(3)])
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for _ in range(2):
+            archive.add(tmp_path / "a.mp4", "a.mp4")
+    (tmp_path / "x.tar").write_bytes(pack(buffer.getvalue()))
+    listing = listed(tmp_path / "x.tar", tmp_path)
+    assert list(listing.files) == ["x.tar/a.mp4", "x.tar/a.mp4~2"]
+    for medium in listing:
+        assert [number_of(frame.image) for frame in medium.frames()] == [0, 1, 2]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
