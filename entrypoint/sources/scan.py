@@ -8,10 +8,9 @@ own runs are counted as ignored. Whatever the source, a name stays below the fol
 import glob
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from entrypoint.errors import SourceError
-from entrypoint.sources import kinds
+from entrypoint.sources import globbing, kinds
 from entrypoint.sources.archives.opening import may_be_archive
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
@@ -77,10 +76,8 @@ class _Search(Walk):
 
     def glob(self, pattern: str) -> None:
         """Files that match; their names are relative to the last folder before the first wildcard."""
-        parts = Path(pattern).parts
-        root = str(Path(*parts[: next(place for place, part in enumerate(parts) if glob.has_magic(part))]))
-        base = os.path.abspath(root)  # noqa: PTH100
-        for match in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - absolute patterns too
+        base = os.path.abspath(globbing.fixed_part(pattern))  # noqa: PTH100
+        for match in globbing.matches(pattern):
             self.tell()
             if os.path.isdir(match):  # noqa: PTH112
                 continue

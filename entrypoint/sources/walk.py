@@ -15,13 +15,12 @@ from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
 from entrypoint.sources.archives.opening import is_named_archive, may_be_archive, nothing_in
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
+from entrypoint.sources.globbing import MAX_NESTED_LINKS, MAX_TIMES_ENTERED
 from entrypoint.sources.listing import Collector
 from entrypoint.sources.suffixes import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFIXES, suffix
 from entrypoint.text import printable
 from entrypoint.values import Failure
 
-_MAX_NESTED_LINKS = 8
-_MAX_TIMES_ENTERED = 16
 _SILENT_SECONDS = 30.0
 OWN_RESULT = "result of a run"
 """What results of this program's runs are counted as among what is ignored."""
@@ -120,10 +119,10 @@ class Walk:
     def _link_fault(self, folder: _Folder, here: tuple[int, int]) -> str | None:
         if here in folder.above:
             return "a link to a folder that contains it"
-        if folder.links > _MAX_NESTED_LINKS:
-            return f"below more than {_MAX_NESTED_LINKS} linked folders"
-        if folder.links and self._entered[here] >= _MAX_TIMES_ENTERED:
-            return f"a folder reached {_MAX_TIMES_ENTERED} times by links"
+        if folder.links > MAX_NESTED_LINKS:
+            return f"below more than {MAX_NESTED_LINKS} linked folders"
+        if folder.links and self._entered[here] >= MAX_TIMES_ENTERED:
+            return f"a folder reached {MAX_TIMES_ENTERED} times by links"
         return None
 
     def _read(self, folder: _Folder) -> list[_Folder]:

@@ -1,5 +1,6 @@
 """What a source holds: every medium once, sorted, the odd ones with their failure."""
 
+import glob
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from entrypoint.errors import SourceError
 from entrypoint.results.formats import clash
 from entrypoint.results.recognise import holds_results
 from entrypoint.sources import walk
+from entrypoint.sources.globbing import matches
 from entrypoint.sources.kinds.video import Video
 from entrypoint.sources.medium import FailedMedium, FileMedium, Medium, first_image
 from entrypoint.sources.samples import DEMO_SCENES
@@ -94,6 +96,27 @@ def test_a_text_file_of_paths(tmp_path: Path) -> None:
 def test_globs(tmp_path: Path, pattern: str, files: list[str]) -> None:
     lay(tmp_path, {"a.png": PNG, "b[1].png": PNG, "deep/c.png": PNG, "a.txt": b""})
     assert listed(tmp_path / pattern) == dict.fromkeys(files)
+
+
+def test_a_glob_does_not_go_round_by_links(tmp_path: Path) -> None:
+    lay(tmp_path, {"in/a.png": PNG, "in/deep/b.png": PNG, "other/c.png": PNG})
+    for name in ("loop", "another"):
+        (tmp_path / "in" / name).symlink_to(".")
+        (tmp_path / "in" / "deep" / name).symlink_to("..")
+    (tmp_path / "in" / "linked").symlink_to("../other")
+    expected = dict.fromkeys(["a.png", "deep/b.png", "linked/c.png"])
+    for pattern in ("**", "**/*.*", "**/**/*.png"):
+        assert listed(tmp_path / "in" / pattern) == expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["**", "**/*", "*/**", "*/*", "**/d/**", ".*/*", "**/[ab]*.png", "d/../*.png", "**.png"]
+)
+def test_a_glob_matches_what_that_of_python_does(tmp_path: Path, pattern: str) -> None:
+    lay(tmp_path, dict.fromkeys(["a.png", "d/b.png", "d/d/c.png", ".h/a.png", "d/.h/x.png", "e/d/.a.png"], PNG))
+    ours, theirs = matches(str(tmp_path / pattern)), glob.glob(str(tmp_path / pattern), recursive=True)  # noqa: PTH207
+    files = [{os.path.normpath(path) for path in found if Path(path).is_file()} for found in (ours, theirs)]
+    assert files[0] == files[1]
 
 
 def test_a_glob_without_matches_is_empty(tmp_path: Path) -> None:
