@@ -8,7 +8,7 @@ class Position:
     """The place right behind a frame, so exactly that reading on from there gives what reading through would.
 
     `index`: the frame's. `pts`: its time in the stream's units; None where that does not tell the place, as when frames
-    before it are damaged. `width`, `height`: the size of the video's first frame as it is stored, in pixels.
+    before it are damaged. `width`, `height`: the size of the video's first frame, upright, in pixels.
     """
 
     index: int

@@ -110,7 +110,7 @@ def _placed(
     size = (behind.width, behind.height) if behind else None
     in_order, time = video.format != "avi", video.start - step
     for index, frame in enumerate(frames, last + 1):
-        size = size or (frame.width, frame.height)
+        size = size or ((frame.height, frame.width) if frame.rotation % 180 else (frame.width, frame.height))
         in_order = in_order and frame.pts is not None and (pts is None or frame.pts > pts)
         time = time + step if frame.pts is None else frame.pts * unit
         own = round(time / unit)
@@ -153,12 +153,14 @@ def _sought(video: OpenVideo, frames: Iterator[VideoFrame], behind: Position | N
 
 
 def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-    """HWC uint8 BGR, as OpenCV's reader makes it; a frame of another size than the first is scaled to that."""
+    """HWC uint8 BGR, as OpenCV's reader makes it, of the size that the first is of once it is upright."""
+    turn = _TURNS.get(frame.rotation % 360)
+    if frame.rotation % 180 and turn is not None:
+        width, height = height, width  # what it is to have before it is turned
     scaled = frame.reformat(width, height, "bgr24", interpolation="BICUBIC", threads=1)
     if scaled is frame:  # a decoder may refer to it later, and what comes from here may be drawn on
         image = frame.to_ndarray()
     else:
         rows = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, -1)  # type: ignore[call-overload]
         image = rows[:, : width * 3].reshape(height, width, 3)  # no copy, unless rows are padded
-    turn = _TURNS.get(frame.rotation % 360)
     return image if turn is None else cv2.rotate(image, turn)  # type: ignore[return-value]

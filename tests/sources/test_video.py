@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -145,6 +146,25 @@ def test_frames_of_another_size_are_scaled_to_the_first(tmp_path: Path) -> None:
     (tmp_path / "x.h264").write_bytes(b"".join(parts))
     found, _, _ = read(tmp_path / "x.h264")
     assert {frame.image.shape for frame in found} == {(128, 192, 3)} and len(found) == 8
+
+
+def turned_by_the_way(path: Path, width: int, height: int) -> Path:
+    """Raw H.264 in which a message before the fifth of ten frames says that it is to be turned by 90 degrees."""
+    options = {"g": "1", "bf": "0", "x264-params": "slices=1"}
+    data = make_video(path, frames(10, width, height), Recipe("libx264", options)).read_bytes()
+    payload = 0b000_0100000000000000_010_0_1.to_bytes(3, "big")
+    message = b"\0\0\0\1\x06\x2f" + bytes([len(payload)]) + payload + b"\x80"
+    parts = re.split(rb"(?=\x00\x00\x01\x65)", data)
+    path.write_bytes(b"".join([*parts[:5], message, *parts[5:]]))
+    return path
+
+
+def test_frames_that_are_turned_by_the_way_have_the_first_one_s_size(tmp_path: Path) -> None:
+    path = turned_by_the_way(tmp_path / "x.h264", 320, 96)
+    with av.open(str(path)) as video:
+        assert {frame.rotation % 360 for frame in video.decode(video=0)} > {0}
+    found, _, _ = read(path)
+    assert {frame.image.shape for frame in found} == {(96, 320, 3)} and len(found) == 10
 
 
 def test_a_part_of_a_file_is_read_where_it_lies(tmp_path: Path) -> None:
