@@ -1,5 +1,6 @@
 """Frames of a video, upright and at their own times, and what is known of the video in the end."""
 
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -152,6 +153,18 @@ def _sought(video: OpenVideo, frames: Iterator[VideoFrame], behind: Position | N
     return False
 
 
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """Whether a player is to show it upside down, as in a mirror, before it turns it by its angle.
+
+    The matrix that says so is the one of the angle, and its determinant is then negative.
+    """
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+            return bool(a * d < b * c)
+    return False
+
+
 def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     """HWC uint8 BGR, as OpenCV's reader makes it, of the size that the first is of once it is upright."""
     turn = _TURNS.get(frame.rotation % 360)
@@ -163,4 +176,6 @@ def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     else:
         rows = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, -1)  # type: ignore[call-overload]
         image = rows[:, : width * 3].reshape(height, width, 3)  # no copy, unless rows are padded
+    if _is_mirrored(frame):
+        image = cv2.flip(image, 0)
     return image if turn is None else cv2.rotate(image, turn)  # type: ignore[return-value]

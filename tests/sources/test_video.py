@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +114,31 @@ def test_frames_are_turned_upright_as_opencv_does(tmp_path: Path, turned: int) -
     found = read(path)[0][0].image
     assert found.shape == upright.shape and np.abs(found.astype(int) - upright).mean() < 8
     np.testing.assert_array_equal(found, cv2.VideoCapture(str(path)).read()[1])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "show"),
+    [
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+        ((1, 0, 0, -1), lambda image: image[::-1]),
+        ((-1, 0, 0, -1), lambda image: image[::-1, ::-1]),
+        ((0, 1, 1, 0), lambda image: image.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda image: image[::-1, ::-1].transpose(1, 0, 2)),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
+    ],
+)
+def test_frames_are_mirrored_as_the_file_says(
+    tmp_path: Path, matrix: tuple[int, ...], show: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    """The matrix says where the point at x, y is shown: at ax + cy, bx + dy."""
+    path = make_video(tmp_path / "x.mp4", frames(3), Recipe(turned=90))
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (number << 16 for number in matrix)
+    struct.pack_into(">5i", data, data.index(b"tkhd") + 44, a, b, 0, c, d)
+    path.write_bytes(data)
+    shown = show(frames(1)[0])
+    found = read(path)[0][0].image
+    assert found.shape == shown.shape and np.abs(found.astype(int) - shown).mean() < 8
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
