@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -158,7 +159,8 @@ def _is_mirrored(frame: VideoFrame) -> bool:
 
     The matrix that says so is the one of the angle, and its determinant is then negative.
     """
-    for data in frame.side_data:
+    found: Any = frame.side_data  # PyAV's own types take it for a dict of text
+    for data in found:
         if data.type.name == "DISPLAYMATRIX":
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
             return bool(a * d < b * c)
@@ -177,5 +179,5 @@ def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
         rows = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, -1)  # type: ignore[call-overload]
         image = rows[:, : width * 3].reshape(height, width, 3)  # no copy, unless rows are padded
     if _is_mirrored(frame):
-        image = cv2.flip(image, 0)
+        image = cv2.flip(image, 0)  # type: ignore[assignment]
     return image if turn is None else cv2.rotate(image, turn)  # type: ignore[return-value]
