@@ -6,7 +6,7 @@ Nothing of a job is here: no source, no files, no exit codes. docs/python.md has
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TypedDict, Unpack
 
@@ -65,7 +65,7 @@ class Detector:
         self.names = loaded.names
         self._detector, self._batch_size = loaded.lanes[0], loaded.batch_size
 
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    def detect(self, images: Iterable[NDArray[np.uint8]]) -> list[Detections]:
         """What is in each image, in the order of the images.
 
         An image is an array of (height, width, 3), uint8, in BGR as OpenCV reads it. Boxes are pixels of that image;
@@ -73,6 +73,7 @@ class Detector:
         Raises ValueError for what is no such array, ResourceError when one image alone does not fit into
         memory.
         """
+        images = list(images)  # what gives each image once alone is gone through here
         for number, image in enumerate(images):
             _require_image(image, number)
         frames = [self._detector.views(image) for image in images]

@@ -58,6 +58,11 @@ def test_no_images_have_no_detections() -> None:
     assert Detector(DEMO_WEIGHTS).detect([]) == []
 
 
+def test_images_that_are_made_one_by_one_are_each_looked_at() -> None:
+    detector = Detector(DEMO_WEIGHTS, imgsz=DEMO_IMGSZ)
+    assert len(detector.detect(iter(list(scenes().values())))) == len(scenes())
+
+
 def test_options_are_those_of_the_command_line() -> None:
     assert Options.__annotations__.keys() <= Settings.__dataclass_fields__.keys()
     detector = Detector(DEMO_WEIGHTS, imgsz=(320, 320), classes=["circle", 2], max_det=1)
