@@ -11,6 +11,7 @@ from entrypoint.models.network import YOLOV5, Family
 
 LEAST_STRIDE, MOST_STRIDE = 32, 256
 USUAL_SIZE = (640, 640)
+MOST_BATCH = 1024
 _MOST_SIDE = 1 << 14
 _MOST_NAMES = 1 << 18  # characters
 _OTHER_TASKS = {"classify": "classification", "obb": "oriented boxes", "semantic": "semantic segmentation"}
@@ -46,6 +47,23 @@ def size_of(found: object) -> tuple[int, int] | None:
     if not isinstance(sides, list) or len(sides) != 2:
         return None
     return (sides[0], sides[1]) if all(type(side) is int and 0 < side <= _MOST_SIDE for side in sides) else None
+
+
+def batch_of(notes: Mapping[str, Any]) -> int | None:
+    """How many images an export after NMS takes at once: those that its NMS was unrolled for; None where any number.
+
+    Such a file gives nothing for images beyond those, whatever number its input has. Raises NotADetectorError for a
+    number that no export has.
+    """
+    found = notes.get("args")
+    options = literal(found) if isinstance(found, str) else found
+    if not isinstance(options, Mapping) or options.get("nms") is not True:
+        return None
+    said = notes.get("batch", 1)
+    batch = literal(said[:20]) if isinstance(said, str) else said
+    if type(batch) is not int or not 0 < batch <= MOST_BATCH:
+        raise NotADetectorError(f"says that it takes {str(said)[:40]} images at once")
+    return batch
 
 
 def family_of(ultralytics: bool, imgsz: tuple[int, int], nms: bool) -> Family:

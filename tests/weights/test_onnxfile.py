@@ -90,6 +90,9 @@ def test_what_a_file_takes_is_what_it_says(tmp_path: Path) -> None:
     final = load_onnx(suppressed(tmp_path / "d"))
     assert not final.family.nms
     assert load_onnx(for_four_images(tmp_path / "e")).batch == 4
+    notes = {**ULTRALYTICS, "args": {"nms": True}, "batch": 2}
+    unrolled = export_onnx(Suppressed(demo_model()), tmp_path / "f", notes, dynamic=True)
+    assert load_onnx(unrolled).batch == 2
 
 
 def test_another_size_than_a_fixed_one_is_wrong_usage(yolo_bac: Run, tmp_path: Path) -> None:

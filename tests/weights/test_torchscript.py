@@ -7,12 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from entrypoint import Detector
 from entrypoint.errors import WeightsError
+from entrypoint.weights.notes import batch_of
 from entrypoint.weights.torchscript.load import load_torchscript
+from scripts.training.scenes import draw_scene
 from tests.conftest import ROOT, Ended
 from tests.exports import SIDE, ULTRALYTICS, YOLOV5, ByClass, Decoded, Suppressed, demo_model, silence
 
@@ -44,6 +48,27 @@ def ultralytics(path: Path) -> Path:
 
 def suppressed(path: Path) -> Path:
     return export(Suppressed(demo_model()), path, {**ULTRALYTICS, "args": {"nms": True}})
+
+
+def test_after_nms_each_image_of_a_batch_has_its_detections(tmp_path: Path) -> None:
+    image = draw_scene(np.random.default_rng(0), SIDE, SIDE).image
+    found = Detector(suppressed(tmp_path / "export"), batch_size=3, device="cpu").detect([image] * 3)
+    assert len(found[0].xyxy) > 0
+    assert [len(one.xyxy) for one in found] == [len(found[0].xyxy)] * 3
+
+
+@pytest.mark.parametrize(
+    ("notes", "batch"),
+    [
+        ({"args": {"nms": True}}, 1),
+        ({"args": {"nms": True}, "batch": 4}, 4),
+        ({"args": "{'nms': True}", "batch": "4"}, 4),
+        ({"args": {"nms": False}, "batch": 4}, None),
+        ({"batch": 4}, None),
+    ],
+)
+def test_nms_is_unrolled_for_the_batch_that_is_noted(notes: dict[str, object], batch: int | None) -> None:
+    assert batch_of(notes) == batch
 
 
 def test_its_operations_are_told_without_pytorch(tmp_path: Path) -> None:

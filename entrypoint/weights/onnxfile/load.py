@@ -9,8 +9,10 @@ from entrypoint.weights.classnames import class_names
 from entrypoint.weights.naming import naming
 from entrypoint.weights.notes import (
     LEAST_STRIDE,
+    MOST_BATCH,
     MOST_STRIDE,
     USUAL_SIZE,
+    batch_of,
     family_of,
     names_of,
     size_of,
@@ -21,7 +23,7 @@ from entrypoint.weights.onnxfile.extent import Extent
 from entrypoint.weights.onnxfile.model import OnnxModel, read_model
 from entrypoint.weights.onnxfile.outputs import EXPORT_AGAIN, find_layout
 
-_MOST_SIDE, _MOST_BATCH = 1 << 14, 1024
+_MOST_SIDE = 1 << 14
 _ADVICE = "an ONNX model; export it again, or bring the .pt file that it was made from"
 _UNNAMED = 1000  # classes of final boxes, where nothing tells how many there are
 
@@ -41,6 +43,7 @@ def network_of(model: OnnxModel) -> Exported:
     said = model.metadata
     task = task_of(said)
     size, batch = _input(model.graph)
+    batch = batch or batch_of(said)
     stride = stride_of(said)
     trial = size or (2 * (stride or MOST_STRIDE), 3 * (stride or MOST_STRIDE))
     extent = Extent(model.graph)
@@ -79,6 +82,6 @@ def _input(graph: Graph) -> tuple[tuple[int, int] | None, int | None]:
     if isinstance(height, int) != isinstance(width, int):
         raise NotADetectorError(f"takes images with one side fixed and one that may vary; {EXPORT_AGAIN}")
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-    if (size and max(size) > _MOST_SIDE) or (isinstance(batch, int) and batch > _MOST_BATCH):
+    if (size and max(size) > _MOST_SIDE) or (isinstance(batch, int) and batch > MOST_BATCH):
         raise NotADetectorError(f"takes images of {' × '.join(map(str, sides))}")
     return size, batch if isinstance(batch, int) else None

@@ -10,7 +10,7 @@ from entrypoint.models.exported import Exported, Layout, by_class, final, with_o
 from entrypoint.models.graph import PIXELS, Graph
 from entrypoint.weights.classnames import class_names
 from entrypoint.weights.naming import naming
-from entrypoint.weights.notes import LEAST_STRIDE, family_of, names_of, size_of, stride_of, task_of
+from entrypoint.weights.notes import LEAST_STRIDE, batch_of, family_of, names_of, size_of, stride_of, task_of
 from entrypoint.weights.torchscript.archive import Script, read_script
 
 
@@ -56,6 +56,7 @@ def _network_of(script: Script, data: bytes) -> Exported:
         stride_of(notes) or LEAST_STRIDE,
         family_of(task is not None, size, layout is not final),
         size=size,
+        batch=batch_of(notes),
         script=data,
     )
 
