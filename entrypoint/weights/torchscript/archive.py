@@ -12,9 +12,10 @@ from entrypoint.sources.zipdirectory import read_directory
 from entrypoint.weights.classic import opcodes
 from entrypoint.weights.classic.budget import Budget
 from entrypoint.weights.classic.opcodes import walk
-from entrypoint.weights.torchscript.code import operations
+from entrypoint.weights.torchscript.code import operations, tokens_of
 
-_MOST_CODE, _MOST_NOTES, _MOST_PICKLE = 8 << 20, 1 << 20, 8 << 20  # bytes
+_MOST_CODE, _MOST_NOTES, _MOST_PICKLE = 2 << 20, 1 << 20, 8 << 20  # bytes; YOLOv9e-seg has 492,000 of code
+_MOST_TOKENS = 200_000  # of all code together; YOLOv9e-seg has 114,000
 _MEMBERS = re.compile(
     r"(data|constants|traced_inputs)\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
     r"|(data|constants|traced_inputs)/[0-9]+|extra/config\.txt|code/__torch__(/\w+)*\.py(\.debug_pkl)?"
@@ -56,16 +57,25 @@ def _checked(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], budget: B
         what = f"a member {odd[0][:100]!r}" if odd else "two members of one name"
         raise UnsafeWeightsError(f"has {what}, and no TorchScript file of a detector has one")
     by_name = dict(zip(inner, members, strict=True))
+    for name, member in by_name.items():  # torch compresses what it writes of code, and nothing else
+        if member.compress_type != zipfile.ZIP_STORED and not name.startswith("code/"):
+            raise UnsafeWeightsError(f"its {name} is compressed, and torch never writes it so; export it again")
+    if sum(member.file_size for name, member in by_name.items() if not name.startswith("code/")) > budget.file_bytes:
+        raise UnsafeWeightsError("declares more bytes of contents than it has; export it again")
     for name, member in by_name.items():
         if name.endswith(".pkl"):
             _check_pickle(_read(archive, member, _MOST_PICKLE), name, budget)
     found: set[str] = set()
-    left = _MOST_CODE
+    left, tokens = _MOST_CODE, _MOST_TOKENS
     for name, member in by_name.items():
         if name.startswith("code/") and name.endswith(".py"):
             source = _read(archive, member, left)
             left -= len(source)
-            found |= operations(source.decode(), name)
+            text = source.decode()
+            tokens -= tokens_of(text, name)
+            if tokens < 0:
+                raise UnsafeWeightsError("its code is longer than that of any detector")
+            found |= operations(text, name)
     notes = by_name.get("extra/config.txt")
     said = json.loads(_read(archive, notes, _MOST_NOTES) or b"{}") if notes else {}
     return Script(said if isinstance(said, dict) else {}, tuple(sorted(found)))

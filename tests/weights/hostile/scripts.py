@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 NOTES = json.dumps({"shape": [1, 3, 64, 64], "stride": 32, "names": {"0": "a"}})
 
+_LARGE = 1_000_000  # bytes
+
 
 class _Honest(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
@@ -56,6 +58,20 @@ def scripts(canary: Path) -> dict[str, bytes]:
         "a call in a class": "  __parameters__ = [print(1)]\n",
         "a call among statements": 'torch.save(1, "canary")\n',
     }
+    long = {
+        "a list of 4 million zeros": f"return [{'0,' * 4_000_000}]",
+        "a list of 4 million names": f"return [{'x,' * 4_000_000}]",
+        "a list of 900,000 zeros": f"return [{'0,' * 900_000}]",
+        "a call of a call, 500 times": f"return x{'.forward(x)' * 500}",
+        "a call of a call, 3,000 times": f"return x{'.forward(x)' * 3000}",
+        "a name of 1 MB": f"return {'x' * 1_000_000}(x)",
+    }
+    found |= {f"TorchScript: {what}": _changed(honest, body) for what, body in long.items()}
+    classes = {
+        f"code/__torch__/f{number}.py": b"class A(Module):\n  __parameters__ = [" + b"a, " * 12_000 + b"]\n"
+        for number in range(50)
+    }
+    found["TorchScript: 50 files of 12,000 names each"] = _rebuilt(honest, classes)
     found |= {f"TorchScript: {what}": _changed(honest, "return x", method) for what, method in methods.items()}
     return found | {
         "TorchScript: a pickle that names a function": _rebuilt(
@@ -71,6 +87,7 @@ def scripts(canary: Path) -> dict[str, bytes]:
         "TorchScript: a member elsewhere": _rebuilt(honest, {"code/../../evil.py": b"x"}),
         "TorchScript: 100 MB of code, compressed": _rebuilt(honest, {"code/__torch__/big.py": b"#" * 100_000_000}),
         "TorchScript: 100 MB of notes, compressed": _rebuilt(honest, {"extra/config.txt": b" " * 100_000_000}),
+        "TorchScript: a tensor of 100 MB of zeros, compressed": _rebuilt(honest, {"data/9": bytes(100_000_000)}),
         "TorchScript: notes that are none": _rebuilt(honest, {"extra/config.txt": b"{" * 100_000}),
         "TorchScript: no notes": _rebuilt(honest, {"extra/config.txt": b""}),
         "TorchScript: code that is no text": _rebuilt(honest, {"code/__torch__/x.py": b"\xff\xfe\x00"}),
@@ -97,13 +114,14 @@ def _changed(honest: bytes, body: str, method: str = "") -> bytes:
 
 
 def _rebuilt(honest: bytes, changes: dict[str, bytes]) -> bytes:
-    """The file with some members replaced, or added."""
+    """The file with some members replaced, or added; compressed as torch has it, and where they are large."""
     file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(honest)) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(io.BytesIO(honest)) as old, zipfile.ZipFile(file, "w") as new:
         root = old.namelist()[0].partition("/")[0]
         for member in old.infolist():
             if member.filename.partition("/")[2] not in changes:
-                new.writestr(member.filename, old.read(member))
+                new.writestr(member.filename, old.read(member), member.compress_type)
         for name, data in changes.items():
-            new.writestr(f"{root}/{name}", data)
+            compressed = name.startswith("code/") or len(data) > _LARGE
+            new.writestr(f"{root}/{name}", data, zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED)
     return file.getvalue()
