@@ -202,7 +202,8 @@ def test_the_size_is_the_one_of_the_training(
 
 
 @pytest.mark.parametrize(
-    ("name", "also"), [("yolov8n-seg", "masks"), ("yolo11n-pose", "keypoints"), ("yolo26n-seg", "masks")]
+    ("name", "also"),
+    [("yolov8n-seg", "masks"), ("yolo11n-pose", "keypoints"), ("yolo26n-seg", "masks"), ("yolo26n-pose", "keypoints")],
 )
 def test_of_a_model_that_finds_more_the_boxes_are_used(
     oracle: Any, tmp_path: Path, name: str, also: str, caplog: pytest.LogCaptureFixture

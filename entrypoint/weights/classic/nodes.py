@@ -16,7 +16,7 @@ _YOLO = "Detect Model DetectionModel Segment SegmentationModel ClassificationMod
 _PRUNED = "BottleneckPruned C3Pruned SPPPruned SPPFPruned"
 _ACTIVATIONS = "SiLU Hardswish Mish"
 _TORCH_NN = {
-    "activation": "SiLU Hardswish Mish ReLU ReLU6 LeakyReLU Sigmoid MultiheadAttention",
+    "activation": "SiLU Hardswish Mish ReLU ReLU6 LeakyReLU Sigmoid Tanh MultiheadAttention",
     "batchnorm": "BatchNorm2d SyncBatchNorm",
     "container": "Sequential ModuleList",
     "conv": "Conv2d ConvTranspose2d",
