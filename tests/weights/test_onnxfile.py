@@ -95,6 +95,22 @@ def test_what_a_file_takes_is_what_it_says(tmp_path: Path) -> None:
     assert load_onnx(unrolled).batch == 2
 
 
+def test_operations_in_any_order_are_computed_in_one_that_works(tmp_path: Path) -> None:
+    path = by_class(tmp_path / "a")
+    expected = load_onnx(path).graph.nodes
+    model = onnx.load(str(path))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[::-1])
+    onnx.save(model, str(path))
+    found = load_onnx(path).graph
+    made = {*found.inputs, *found.constants}
+    for node in found.nodes:
+        assert made.issuperset(filter(None, node.inputs))
+        made.update(node.outputs)
+    assert sorted(node.outputs for node in found.nodes) == sorted(node.outputs for node in expected)
+
+
 def test_another_size_than_a_fixed_one_is_wrong_usage(yolo_bac: Run, tmp_path: Path) -> None:
     weights = plain(tmp_path / "a")
     ended = yolo_bac("--weights", weights, "--source", DEMO_SCENES, "--project", tmp_path, "--imgsz", 256)

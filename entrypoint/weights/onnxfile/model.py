@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
-from entrypoint.models.graph import Graph
+from entrypoint.models.graph import Graph, Node
 from entrypoint.weights.onnxfile.nodes import DOMAINS, read_node
 from entrypoint.weights.onnxfile.tensors import DTYPES, tensor
 from entrypoint.weights.onnxfile.wire import Budget, beginning, body_of, fields, name_of, number_of, signed, text
@@ -101,7 +101,7 @@ def _read_graph(message: memoryview, graph: Graph, budget: Budget) -> None:
         if name not in graph.constants:
             graph.inputs[name], graph.dtypes[name] = _declared(kind, budget)
     _lift_constants(graph)
-    _require_order(graph)
+    _sort(graph)
 
 
 def _lift_constants(graph: Graph) -> None:
@@ -121,22 +121,41 @@ def _lift_constants(graph: Graph) -> None:
     graph.nodes[:] = left
 
 
-def _require_order(graph: Graph) -> None:
-    """Each value is made once, and before it is used: so nothing goes round in circles."""
+def _sort(graph: Graph) -> None:
+    """Bring the operations into an order in which each value is made before it is used: tools add some at the end.
+
+    Each value is made once, and nothing goes round in circles. The order of a file that has one already stays.
+    """
     known = {*graph.inputs, *graph.constants}
-    for node in graph.nodes:
-        late = [name for name in node.inputs if name and name not in known]
-        if late:
-            raise UnsafeWeightsError(
-                f"uses a value before it is made, or one that is never made ({late[0][:100]!r} in {node.op[:100]!r}): "
-                "its operations form a circle, or the file is damaged"
-            )
-        for name in filter(None, node.outputs):
-            if name in known:
-                raise UnsafeWeightsError(f"makes the value {name[:100]!r} twice")
-            known.add(name)
+    ordered: list[Node] = []
+    waiting: dict[str, list[int]] = {}  # operations by a value that they lack
+    lacking: dict[int, int] = {}  # how many values an operation lacks
+    for number, node in enumerate(graph.nodes):
+        late = {name for name in node.inputs if name and name not in known}
+        for name in late:
+            waiting.setdefault(name, []).append(number)
+        lacking[number] = len(late)
+        ready = [] if late else [number]
+        while ready:
+            done = ready.pop()
+            ordered.append(graph.nodes[done])
+            for name in filter(None, graph.nodes[done].outputs):
+                if name in known:
+                    raise UnsafeWeightsError(f"makes the value {name[:100]!r} twice")
+                known.add(name)
+                for other in waiting.pop(name, ()):
+                    lacking[other] -= 1
+                    if not lacking[other]:
+                        ready.append(other)
+    if waiting:
+        name, (first, *_) = next(iter(waiting.items()))
+        raise UnsafeWeightsError(
+            f"uses a value that is never made ({name[:100]!r} in {graph.nodes[first].op[:100]!r}): its operations form "
+            "a circle, or the file is damaged"
+        )
     if not graph.outputs or not known.issuperset(graph.outputs):
         raise UnsafeWeightsError("has outputs that nothing in it makes, or none")
+    graph.nodes[:] = ordered
 
 
 def _declared(kind: memoryview, budget: Budget) -> tuple[tuple[int | str, ...], str]:
