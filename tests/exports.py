@@ -66,6 +66,21 @@ class Suppressed(ByClass):
         return nn.functional.pad(found, (0, 0, 0, 100 - found.shape[0]))[None]
 
 
+class Ranked(ByClass):
+    """The same of a head that needs no NMS: (B, 300, 6), xyxy, confidence, class of the 300 best cells, however many
+    there are.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = super().forward(x).transpose(1, 2)
+        scores, classes = rows[:, :, 4:].max(2)
+        best, place = scores.topk(300, 1)
+        half = rows[:, :, 2:4] / 2
+        corners = torch.cat((rows[:, :, :2] - half, rows[:, :, :2] + half), 2)
+        chosen = corners.gather(1, place[:, :, None].repeat(1, 1, 4))
+        return torch.cat((chosen, best[:, :, None], classes.gather(1, place)[:, :, None].to(rows.dtype)), 2)
+
+
 def demo_model() -> network.Model:
     """The demo's weights as a module of PyTorch."""
     homes = {"models": ModuleType("models")}

@@ -148,7 +148,7 @@ def _fault(engine: Engine, network: Network, expected: Sequence[Output], most: f
 
 
 def _trial_images(network: Network) -> list[np.ndarray]:
-    return [trial_image(network.graph, network.stride)] * (network.batch or 1)
+    return [trial_image(network.graph, network.stride, network.trial)] * (network.batch or 1)
 
 
 def _require_finite(network: Network, outputs: Sequence[Output]) -> None:

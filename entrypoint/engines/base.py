@@ -71,10 +71,11 @@ def interleaved(images: Images) -> NDArray[np.float32]:
     return pixels.transpose(0, 3, 1, 2)
 
 
-def trial_image(graph: Graph, stride: int) -> NDArray[np.uint8]:
+def trial_image(graph: Graph, stride: int, sides_in_strides: tuple[int, int] = (2, 3)) -> NDArray[np.uint8]:
     """A small image that the graph takes, HWC BGR: all shades in a row."""
+    high, wide = sides_in_strides
     ((_, _, height, width),) = graph.inputs.values()
-    sides = height if isinstance(height, int) else 2 * stride, width if isinstance(width, int) else 3 * stride
+    sides = height if isinstance(height, int) else high * stride, width if isinstance(width, int) else wide * stride
     return np.linspace(0, 255, sides[0] * sides[1] * 3).astype(np.uint8).reshape(*sides, 3)
 
 

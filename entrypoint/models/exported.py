@@ -13,6 +13,8 @@ from entrypoint.models.yolov5 import head
 Layout: TypeAlias = Callable[[NDArray[np.generic], int, float, bool], Candidates]
 """From an output and a number of classes to the candidates with more confidence than a threshold, of the best class
 each or of every one."""
+# In strides, height and width: a head without NMS gives its best 300 cells, and fails for an image that has fewer.
+_TRIAL_OF_FINAL = (10, 11)
 _ROUNDING = 1e-3  # of a share in half precision
 # How far engines may be apart, in hundredths of a pixel. In half precision, boxes of hundreds of pixels are rounded to
 # half a pixel; and where numbers are rounded to 8 bits, or rows are ranked, one step of rounding changes all.
@@ -71,6 +73,8 @@ class Exported(Network):
         self.size, self.batch, self.square, self._layout = size, batch, square, layout
         self.script = script
         self._check, self._checked = check, set[tuple[int, ...]]()
+        if layout is final:
+            self.trial = _TRIAL_OF_FINAL
         in_half = any(values.dtype == np.float16 for values in graph.constants.values())
         self.tolerance = _IN_HALF if in_half else _IN_FULL
         if layout is final or any(node.op.endswith(("Integer", "QuantizeLinear")) for node in graph.nodes):

@@ -75,6 +75,8 @@ class Network(ABC):
     square: bool = False
     batch: int | None = None
     tolerance: float = 1
+    trial: tuple[int, int] = (2, 3)
+    """Height and width, in strides, of the small image that an engine is tried on, where the network takes any size."""
     script: bytes | None = None
     """A file that PyTorch runs in place of the graph: a TorchScript program that was found harmless."""
     family: Family = YOLOV5

@@ -5,15 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from entrypoint import Detector
 from entrypoint.errors import WeightsError
-from entrypoint.sources.samples import DEMO_SCENES
+from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.notes import names_of
 from entrypoint.weights.onnxfile.load import load_onnx
+from scripts.training.scenes import draw_scene
 from tests.conftest import Ended
 from tests.exports import (
     SIDE,
@@ -21,6 +24,7 @@ from tests.exports import (
     YOLOV5,
     ByClass,
     Decoded,
+    Ranked,
     Suppressed,
     demo_model,
     described,
@@ -93,6 +97,17 @@ def test_what_a_file_takes_is_what_it_says(tmp_path: Path) -> None:
     notes = {**ULTRALYTICS, "args": {"nms": True}, "batch": 2}
     unrolled = export_onnx(Suppressed(demo_model()), tmp_path / "f", notes, dynamic=True)
     assert load_onnx(unrolled).batch == 2
+
+
+def ranked_dynamic(path: Path) -> Path:
+    return export_onnx(Ranked(demo_model()), path, {**ULTRALYTICS, "end2end": True}, dynamic=True)
+
+
+def test_a_head_that_needs_no_nms_is_tried_on_an_image_of_enough_cells(tmp_path: Path) -> None:
+    image = draw_scene(np.random.default_rng(0), SIDE, SIDE).image
+    (found,) = Detector(ranked_dynamic(tmp_path / "a"), device="cpu").detect([image])
+    (expected,) = Detector(DEMO_WEIGHTS, imgsz=SIDE, device="cpu", conf_thres=0.25).detect([image])
+    assert len(found.xyxy) >= len(expected.xyxy) > 0
 
 
 def test_operations_in_any_order_are_computed_in_one_that_works(tmp_path: Path) -> None:

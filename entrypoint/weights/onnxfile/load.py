@@ -55,7 +55,7 @@ def network_of(model: OnnxModel) -> Exported:
     ultralytics = task is not None or found.layout is by_class
     imgsz = size or size_of(said.get("imgsz", "")) or USUAL_SIZE
     family = family_of(ultralytics, imgsz, found.layout is not final)
-    return Exported(
+    network = Exported(
         model.graph,
         found.layout,
         class_names(names, classes),
@@ -66,6 +66,8 @@ def network_of(model: OnnxModel) -> Exported:
         square=not ultralytics and not said.get("producer", "").startswith("yolo-bac "),
         check=extent.output_shapes if not size else None,
     )
+    network.require((batch or 1, 3, *(side * network.stride for side in network.trial)))
+    return network
 
 
 def _input(graph: Graph) -> tuple[tuple[int, int] | None, int | None]:
