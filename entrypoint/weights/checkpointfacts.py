@@ -19,7 +19,10 @@ _TASKS = {"Segment": "segmentation", "Pose": "pose"}
 
 def facts(path: Path) -> dict[str, Any]:
     """As `entrypoint.weights.inspect.Inspector` has them: by name, those that there are."""
-    names = sorted(imports(path))
+    try:
+        names = sorted(imports(path))
+    except WeightsError as error:  # an archive that torch never writes
+        return {"fault": str(error)}
     found: dict[str, Any] = {
         "globals": tuple(map(shown_name, names)),
         "refused": tuple(shown_name(name) for name in names if name not in ALLOWED),

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,22 @@ def test_json_has_an_object_for_each_file(tmp_path: Path, yolo_bac: Callable[...
     assert demo["classes"] == ["circle", "square", "triangle"]
     assert (demo["fault"], text["family"]) == (None, None)
     assert "does not run" in text["fault"]
+
+
+def test_a_checkpoint_that_was_packed_again_is_told_beside_others(
+    tmp_path: Path, yolo_bac: Callable[..., Ended]
+) -> None:
+    again = tmp_path / "again.pt"
+    with zipfile.ZipFile(DEMO_WEIGHTS) as old, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    told = yolo_bac("inspect", "--json", again, DEMO_WEIGHTS)
+    assert told.code == 3
+    packed, demo = json.loads(told.stdout)
+    assert "torch" in packed["fault"] and demo["fault"] is None
+    (tmp_path / "demo.pt").write_bytes(DEMO_WEIGHTS.read_bytes())
+    with pytest.raises(Exception, match="2 models under"):
+        find_weights(None, (tmp_path,))
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path, yolo_bac: Callable[..., Ended]) -> None:
