@@ -28,6 +28,7 @@ class Ensemble(Network):
         self.names, self._classes = _united([member.names for member in members])
         self.stride = max(member.stride for member in members)
         self.size = _one_of({member.size for member in members if member.size}, "images of different fixed sizes")
+        _require_strides(self.size, [member.stride for member in members if not member.size])
         self.batch = _one_of({member.batch for member in members if member.batch}, "batches of different fixed sizes")
         self.square = any(member.square for member in members)
         self.augments = all(member.augments for member in members)
@@ -83,6 +84,16 @@ def _united(lists: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], list[NDA
         names += [name for name in dict.fromkeys(other) if name not in names]
         places.append(np.array([names.index(name) for name in other], np.float32))
     return tuple(names), places
+
+
+def _require_strides(size: tuple[int, int] | None, strides: Sequence[int]) -> None:
+    """Raise NotADetectorError where the only size that a member takes is no multiple of another member's stride."""
+    for stride in strides:
+        if size and any(side % stride for side in size):
+            raise NotADetectorError(
+                f"the networks of this ensemble take no images of one size: one takes {size[0]} × {size[1]} alone, and "
+                f"another only multiples of its stride, {stride}"
+            )
 
 
 def _one_of(found: set[Fixed], what: str) -> Fixed | None:

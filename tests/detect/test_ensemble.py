@@ -11,11 +11,14 @@ import pytest
 import torch
 from torchvision.ops import nms
 
+from entrypoint.errors import NotADetectorError
+from entrypoint.models.ensemble import Ensemble
+from entrypoint.weights.onnxfile.load import load_onnx
 from scripts.training import network
 from scripts.training.scenes import draw_scene
 from tests.classic import save_classic, tiny_names
 from tests.conftest import Ended, records
-from tests.exports import SIDE, ULTRALYTICS, ByClass, Decoded, demo_model, export_onnx
+from tests.exports import SIDE, ULTRALYTICS, YOLOV5, ByClass, Decoded, demo_model, export_onnx
 
 Run = Callable[..., Ended]
 CONFIDENCE, IOU = 0.25, 0.45
@@ -130,3 +133,12 @@ def test_the_same_weights_twice_find_what_they_find_once(yolo_bac: Run, tmp_path
             assert yolo_bac("--weights", *files, *options).code == 0
             results.append([record["detections"] for record in records(project / "exp").values()])
         assert results[0] == results[1]  # each box of the second is dropped for its twin of the first
+
+
+def test_a_fixed_size_that_is_no_multiple_of_another_stride_is_refused_before_the_run(tmp_path: Path) -> None:
+    fixed = load_onnx(export_onnx(ByClass(demo_model()), tmp_path / "b.onnx", ULTRALYTICS))
+    coarse = load_onnx(export_onnx(Decoded(demo_model()), tmp_path / "a.onnx", {**YOLOV5, "stride": 64}, dynamic=True))
+    assert Ensemble([fixed, coarse]).size == (SIDE, SIDE)
+    coarse.stride = 128
+    with pytest.raises(NotADetectorError, match=f"takes {SIDE} × {SIDE} alone, and .* its stride, 128"):
+        Ensemble([fixed, coarse])
