@@ -16,6 +16,7 @@ from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.convert import convert as module
 from entrypoint.weights.convert.plain import plain_content
 from entrypoint.weights.find import find_weights
+from entrypoint.weights.onnxfile.load import load_onnx
 from tests.conftest import Ended, records
 from tests.test_imports import HEAVY, RUN, ended
 from tests.ultralytics import model_of, save
@@ -60,6 +61,20 @@ def test_an_onnx_file_gives_the_boxes(weights: Path, tmp_path: Path, size: tuple
         np.testing.assert_allclose(one[:, :2], (theirs[:, :2] + theirs[:, 2:4]) / 2, rtol=1e-3, atol=0.01)
         np.testing.assert_allclose(one[:, 2:4], theirs[:, 2:4] - theirs[:, :2], rtol=1e-3, atol=0.01)
         np.testing.assert_allclose(scores.max(1), theirs[:, 4], atol=1e-4)
+
+
+def test_a_network_of_two_levels_is_written_as_a_file_that_runs(oracle: Any, tmp_path: Path) -> None:
+    backbone = [[-1, 1, "Conv", [8, 3, 2]] for _ in range(5)]
+    plan = {"nc": 3, "backbone": backbone, "head": [[[3, 4], 1, "Detect", ["nc"]]]}
+    module.convert(find_weights(str(save(model_of(plan), tmp_path / "a")), ()), "onnx", tmp_path / "b.onnx")
+    assert len(load_onnx(tmp_path / "b.onnx").names) == 3
+
+
+def test_what_this_program_would_not_run_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_notes", lambda network, size: {"task": "classify"})
+    with pytest.raises(WeightsError, match="one that this program runs"):
+        module.convert(find_weights(str(DEMO_WEIGHTS), ()), "onnx", tmp_path / "b.onnx")
+    assert not (tmp_path / "b.onnx").exists()
 
 
 def test_a_safe_checkpoint_finds_what_the_original_finds(tmp_path: Path, yolo_bac: Callable[..., Ended]) -> None:

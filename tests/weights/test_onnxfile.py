@@ -110,6 +110,20 @@ def test_a_head_that_needs_no_nms_is_tried_on_an_image_of_enough_cells(tmp_path:
     assert len(found.xyxy) >= len(expected.xyxy) > 0
 
 
+@pytest.mark.parametrize(("kind", "notes"), [(ByClass, ULTRALYTICS), (Decoded, YOLOV5)], ids=["ultralytics", "YOLOv5"])
+def test_levels_of_any_strides_are_taken_where_the_notes_tell_the_rows(
+    tmp_path: Path, kind: type[Decoded], notes: dict[str, object]
+) -> None:
+    class TwoLevels(kind):  # type: ignore[valid-type, misc]
+        def forward(self, x: Any) -> Any:
+            rows = super().forward(x)
+            return rows[:, :, :-300] if kind is ByClass else rows[:, :-300]  # without the level of stride 32
+
+    network = load_onnx(export_onnx(TwoLevels(demo_model()), tmp_path / "a", notes))
+    assert network.names == ("circle", "square", "triangle") and network.family.nms
+    assert network.family.name == ("ultralytics" if kind is ByClass else "YOLOv5")
+
+
 def test_operations_in_any_order_are_computed_in_one_that_works(tmp_path: Path) -> None:
     path = by_class(tmp_path / "a")
     expected = load_onnx(path).graph.nodes

@@ -18,7 +18,7 @@ from entrypoint.errors import NotADetectorError, OutputError, WeightsError
 from entrypoint.models.graph import PIXELS, Graph
 from entrypoint.models.network import Network
 from entrypoint.models.ultralytics.network import Ultralytics
-from entrypoint.sources.filetype import TORCH, TORCH_LEGACY
+from entrypoint.sources.filetype import ONNX, TORCH, TORCH_LEGACY
 from entrypoint.text import printable
 from entrypoint.weights.checkpoint import model_of
 from entrypoint.weights.classic.pickled import read_checkpoint
@@ -97,6 +97,10 @@ def _write_onnx(network: Network, size: tuple[int, int] | None, written: Path) -
     if size and any(side % network.stride for side in size):
         raise WeightsError(f"{size[0]} × {size[1]} are no multiples of this network's stride, {network.stride}")
     written.write_bytes(with_notes(serialised(decoded(network, size)), _notes(network, size)))
+    try:
+        load_network(written, ONNX)
+    except WeightsError as error:
+        raise WeightsError("no ONNX file of this network is one that this program runs; it is not kept") from error
     pixels = _trial(network.graph, network.stride, size)
     _, expected = network.candidates(OnnxEngine(network.graph, 1).run(pixels), -1)
     (found,) = serve(written.read_bytes(), pixels)

@@ -10,6 +10,7 @@ from entrypoint.weights.onnxfile.call import Shape
 
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _MOST_FINAL = 2000  # boxes of an image after NMS: tools keep 300 or 1000, and a shape's upper bound is up to twice that
+_FINAL_COLUMNS = 6
 _ANCHORS = 3
 _MASKS = 32  # numbers for each box's mask, of a segmentation network
 EXPORT_AGAIN = "expected the output of YOLOv5's export.py, or of the ultralytics package's export. Export it again"
@@ -54,7 +55,12 @@ def _layout(
             return None
         if more or task is None or names in (None, rows - 4):
             return exported.by_class, names if more else rows - 4, cells.get(columns)
-    if rows <= _MOST_FINAL and (columns == 6 or (more and columns > 6 and task)):
+    if names and columns != _FINAL_COLUMNS and not more:  # levels of other strides: what the file says of itself tells
+        if task is not None and rows == 4 + names:
+            return exported.by_class, names, None
+        if task is None and columns == 5 + names:
+            return exported.with_objectness, names, None
+    if rows <= _MOST_FINAL and (columns == _FINAL_COLUMNS or (more and columns > 6 and task)):
         return exported.final, names, None
     return None
 
