@@ -76,7 +76,7 @@ class VideoReading:
         self, video: OpenVideo, decoding: Decoding, frames: Iterator[VideoFrame], *, sought: bool
     ) -> Iterator[PlacedFrame]:
         """The frames behind the place where reading stands; after a seek, up to the first damage."""
-        done = self._count
+        done, mirrored = self._count, dict[int, bool]()
         for time, pts, frame, position in _placed(video, decoding, frames, self._behind if sought else None):
             if sought and decoding.errors:
                 return
@@ -85,7 +85,10 @@ class VideoReading:
             self._behind, self.look = position, self.look or _look(video, frame)
             self.facts = VideoFacts(video.fps, video.frames, position.index + 1, video.duration)
             if (position.index + 1) % self._stride == 0:
-                image = _upright(frame, position.width, position.height)
+                turn = frame.rotation  # asked for once an angle: a frame whose matrix is looked at is freed late
+                if turn not in mirrored:
+                    mirrored[turn] = _is_mirrored(frame)
+                image = _upright(frame, position.width, position.height, mirrored[turn])
                 yield PlacedFrame(position.index, time, image, pts, position)
 
     @property
@@ -167,7 +170,7 @@ def _is_mirrored(frame: VideoFrame) -> bool:
     return False
 
 
-def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+def _upright(frame: VideoFrame, width: int, height: int, is_mirrored: bool) -> NDArray[np.uint8]:
     """HWC uint8 BGR, as OpenCV's reader makes it, of the size that the first is of once it is upright."""
     turn = _TURNS.get(frame.rotation % 360)
     if frame.rotation % 180 and turn is not None:
@@ -178,6 +181,6 @@ def _upright(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     else:
         rows = np.frombuffer(scaled.planes[0], np.uint8).reshape(height, -1)  # type: ignore[call-overload]
         image = rows[:, : width * 3].reshape(height, width, 3)  # no copy, unless rows are padded
-    if _is_mirrored(frame):
+    if is_mirrored:
         image = cv2.flip(image, 0)  # type: ignore[assignment]
     return image if turn is None else cv2.rotate(image, turn)  # type: ignore[return-value]
