@@ -13,7 +13,7 @@ from entrypoint.evaluate.reading import read_truth
 from entrypoint.evaluate.truth import Objects, Truth, match_files, objects, scaled
 from entrypoint.evaluate.yolov5way import YoloWay, evaluate_as_yolov5
 from entrypoint.results.cocoimages import images_of
-from entrypoint.results.sameimages import Matched
+from entrypoint.results.sameimages import Matched, loose_name
 from entrypoint.values import Record
 
 _FULL_CURVE = 0.001
@@ -190,8 +190,8 @@ def _class_numbers(truth: Truth, names: Sequence[str], warnings: list[str]) -> d
     if truth.names == tuple(names):  # also where two have one name
         return {class_id: class_id for class_id in range(len(names))}
     exact = {name: number for number, name in enumerate(truth.names)}
-    loose = {name.strip().casefold(): number for name, number in exact.items()}
-    found = {class_id: exact.get(name, loose.get(name.strip().casefold())) for class_id, name in enumerate(names)}
+    loose = {loose_name(name): number for name, number in exact.items()}
+    found = {class_id: exact.get(name, loose.get(loose_name(name))) for class_id, name in enumerate(names)}
     numbers = {class_id: number for class_id, number in found.items() if number is not None}
     if not numbers:
         raise SourceError(

@@ -1,4 +1,4 @@
-"""Which inputs of a run are the images that a ground truth names, perhaps from another folder."""
+"""Which inputs of a run are the images that a ground truth names, perhaps from another folder; and its classes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -63,3 +63,8 @@ def shorter(path: str) -> Iterator[str]:
     """`a/b/x` gives b/x and x; of a path deeper than any data set's, the last of these."""
     parts = path.rsplit("/", _MOST_FOLDERS)
     return ("/".join(parts[start:]) for start in range(1, len(parts)))
+
+
+def loose_name(name: str) -> str:
+    """The name of a class as those compare it who write it in other letters."""
+    return name.strip().casefold()

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from entrypoint.errors import SourceError
 from entrypoint.log import LOG
 from entrypoint.results.cocoimages import images_of
 from entrypoint.results.formats.base import JsonArray, RunFormat
-from entrypoint.results.sameimages import match_names, shorter
+from entrypoint.results.sameimages import loose_name, match_names, shorter
 from entrypoint.text import printable
 from entrypoint.values import Detection, Record
 
@@ -29,11 +30,12 @@ class CocoResults(RunFormat):
     file = "coco_results.json"
     image_ids: Mapping[str, int] | None = None
     category_ids: Mapping[str, int] | None = None
+    _ids: Mapping[str, int] = MappingProxyType({})
 
     def expect(self, files: Sequence[str]) -> None:
         """Find the images of the ground truth among them, where there is one."""
-        ids = self.image_ids or {}
-        self._ids = {file: ids[image] for file, image in match_names(ids, files).by_file.items()}
+        if ids := self.image_ids:
+            self._ids = {file: ids[image] for file, image in match_names(ids, files).by_file.items()}
 
     @contextmanager
     def writing(self, file: IO[bytes], info: dict[str, Any], scratch: Path) -> Iterator[Callable[[Record], None]]:
@@ -71,11 +73,6 @@ class CocoResults(RunFormat):
             return self._ids.get(record.file)
         ids = self.image_ids or {}
         return next((ids[end] for end in (name, *shorter(name)) if end in ids), None)
-
-
-def loose_name(name: str) -> str:
-    """The name of a class as those compare it who write it in other letters."""
-    return name.strip().casefold()
 
 
 def ids_of(truth: Path) -> tuple[dict[str, int], dict[str, int]]:
