@@ -57,7 +57,6 @@ class Results:
         self._videos: set[VideoResults] = set()
         for kind in self._formats:
             kind.expect(files if source is None else source)
-            kind.share_of(files if source is None else source)
         self._of_frames = [kind for kind in self._formats if isinstance(kind, FrameFormat)]
         self._of_media = [kind for kind in self._formats if isinstance(kind, MediumFormat)]
         self.pictures = Pictures(self._formats)

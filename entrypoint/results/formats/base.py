@@ -81,9 +81,6 @@ class Format(ABC):
         Raises UsageError when they cannot all be written in this format.
         """
 
-    def share_of(self, source: Sequence[str]) -> None:  # noqa: B027 - most look at one input at a time
-        """Called once behind `expect`, with the inputs of all shards, sorted; without shards these are the same."""
-
 
 class InputFormat(Format):
     """What formats have in common that leave files for each input, all below one `folder` of the run folder."""

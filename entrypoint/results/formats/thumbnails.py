@@ -36,11 +36,11 @@ class Thumbnails(FrameFormat):
         super().__init__(settings, names)
         self._pictured: set[str] | None = None
 
-    def share_of(self, source: Sequence[str]) -> None:
+    def expect(self, files: Sequence[str]) -> None:
         from entrypoint.results.report.thumbnails import sheet_places
 
-        if len(source) > _EMBEDDED:
-            self._pictured = {source[place] for place in sheet_places(len(source))}
+        if len(files) > _EMBEDDED:
+            self._pictured = {files[place] for place in sheet_places(len(files))}
 
     def write(self, shown: AnnotatedFrame, leave: Leave) -> None:
         from entrypoint.results.report.thumbnails import encoded, shrunk
