@@ -4,14 +4,11 @@ import fnmatch
 import glob
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-MAX_NESTED_LINKS = 8
-"""How many links to folders a path may lead through, of those that are found and not named."""
-MAX_TIMES_ENTERED = 16
-"""How many times one folder is entered by links."""
+from entrypoint.sources.linkguard import Identity, LinkGuard, identity
+
 _ALL_BELOW = "**"
 
 
@@ -57,18 +54,17 @@ def _matches(path: str, parts: Sequence[str]) -> Iterator[str]:
 
 def _folders(path: str) -> Iterator[str]:
     """A folder and all below it."""
-    entered = Counter[tuple[int, int]]()
-    todo: list[tuple[str, tuple[tuple[int, int], ...], int]] = [(path, (), 0)]
+    guard = LinkGuard()
+    todo: list[tuple[str, tuple[Identity, ...], int]] = [(path, (), 0)]
     while todo:
         folder, above, links = todo.pop()
         try:
-            status = os.stat(folder)  # noqa: PTH116
+            here = identity(folder)
         except OSError:
             continue
-        here = status.st_dev, status.st_ino
-        if here in above or links > MAX_NESTED_LINKS or (links and entered[here] >= MAX_TIMES_ENTERED):
+        if guard.fault(here, above, links):
             continue
-        entered[here] += 1
+        guard.enter(here)
         yield folder
         inside = (*above, here)
         todo += [(entry.path, inside, links + entry.is_symlink()) for entry in _entries(folder) if _is_dir(entry)]

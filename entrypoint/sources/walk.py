@@ -3,7 +3,6 @@
 import os
 import stat
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
 from entrypoint.sources.archives.opening import is_named_archive, may_be_archive, nothing_in
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
-from entrypoint.sources.globbing import MAX_NESTED_LINKS, MAX_TIMES_ENTERED
+from entrypoint.sources.linkguard import Identity, LinkGuard, identity
 from entrypoint.sources.listing import Collector
 from entrypoint.sources.suffixes import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFIXES, suffix
 from entrypoint.text import printable
@@ -32,7 +31,7 @@ class _Folder:
 
     path: str
     file: str
-    above: tuple[tuple[int, int], ...] = ()
+    above: tuple[Identity, ...] = ()
     links: int = 0
     found_before: int | None = None
     """Set when the folder has been read: how many inputs there were before."""
@@ -45,7 +44,7 @@ class Walk:
         """`is_results` tells whether a folder holds results of this program's runs; such a folder is not entered."""
         self.found = Collector()
         self.is_results = is_results
-        self._entered: Counter[tuple[int, int]] = Counter()
+        self._guard = LinkGuard()
         self._said = time.monotonic()
 
     def folder(self, path: str, file: str = "") -> None:
@@ -105,8 +104,7 @@ class Walk:
 
         Files in it are collected. Raises OSError.
         """
-        here = _identity(folder.path)
-        if fault := self._link_fault(folder, here):
+        if fault := self._guard.fault(identity(folder.path), folder.above, folder.links):
             self.found.add(folder.file, folder.path, failure=Failure("link_loop", fault))
             return []
         if self.is_results(folder.path):
@@ -116,19 +114,10 @@ class Walk:
         inside = self._read(folder)
         return [_Folder(folder.path, folder.file, found_before=before), *inside]
 
-    def _link_fault(self, folder: _Folder, here: tuple[int, int]) -> str | None:
-        if here in folder.above:
-            return "a link to a folder that contains it"
-        if folder.links > MAX_NESTED_LINKS:
-            return f"below more than {MAX_NESTED_LINKS} linked folders"
-        if folder.links and self._entered[here] >= MAX_TIMES_ENTERED:
-            return f"a folder reached {MAX_TIMES_ENTERED} times by links"
-        return None
-
     def _read(self, folder: _Folder) -> list[_Folder]:
         """The folders in this one, the first at the end; files in it are collected as they come."""
-        here = _identity(folder.path)
-        self._entered[here] += 1
+        here = identity(folder.path)
+        self._guard.enter(here)
         prefix = f"{folder.file}/" if folder.file else ""
         inside = []
         with os.scandir(folder.path) as entries:
@@ -167,11 +156,6 @@ def read_head(path: str) -> bytes | None:
             return file.read(HEAD_BYTES)
     except OSError:
         return None
-
-
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116
-    return found.st_dev, found.st_ino
 
 
 def _may_lead_nowhere(entry: os.DirEntry[str]) -> bool:
