@@ -35,13 +35,20 @@ def whole(record: Record, names: Sequence[str]) -> Record:
     return Record.failed(record.file, failure, record.sha256)
 
 
-def is_named(detection: Detection, names: Sequence[str]) -> bool:
+def unnamed(record: Record, names: Sequence[str]) -> Detection | None:
+    """A detection whose class is not one of the network's; those of a video are seen when they are read back."""
+    if isinstance(record.detections, StoredDetections):
+        return None
+    return next((one for one in record.detections or () if not _is_named(one, names)), None)
+
+
+def _is_named(detection: Detection, names: Sequence[str]) -> bool:
     """Whether the class of a detection is one of the network's, by its number and its name."""
     return detection.class_id < len(names) and names[detection.class_id] == detection.name
 
 
 def _is_whole(found: StoredDetections, names: Sequence[str]) -> bool:
     try:
-        return sum(is_named(one, names) for one in found) == found.count
+        return sum(_is_named(one, names) for one in found) == found.count
     except OutputError:
         return False

@@ -1,7 +1,7 @@
 """The parts of a job on disk. They may be damaged, or made by somebody else: everything read from them is checked."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,12 +12,11 @@ from entrypoint.checks import checked_text, shown
 from entrypoint.errors import SourceError, UsageError
 from entrypoint.option import Option, declared
 from entrypoint.results.claim import read_status
-from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL
 from entrypoint.results.journalentry import Entry, intact
 from entrypoint.results.journallines import lines
 from entrypoint.results.runstatus import STATUS, RunStatus
-from entrypoint.results.settling import is_named
+from entrypoint.results.settling import unnamed
 from entrypoint.results.tree import Tree
 from entrypoint.settings import Settings
 from entrypoint.shards.packed import PackedParts, Wanted
@@ -150,22 +149,14 @@ class Part:
                         yield number, plain["file"], None
                     elif "segment" not in plain:  # a video that is not done is looked at again by the part itself
                         entry = Entry.from_json(plain)
-                        _require_named(entry, names)
+                        if strange := unnamed(entry.record, names):
+                            said = f"class {strange.class_id} {shown(strange.name)}"
+                            raise ValueError(f"{said} is none of the weights'")
                         yield number, entry.record.file, entry
                 except ValueError as error:
                     yield number, "", str(error)
         finally:
             os.close(descriptor)
-
-
-def _require_named(entry: Entry, names: Sequence[str]) -> None:
-    """Those of a video are seen when they are read back. Raises ValueError for a class that the network lacks."""
-    found = entry.record.detections
-    if isinstance(found, StoredDetections):
-        return
-    for one in found or ():
-        if not is_named(one, names):
-            raise ValueError(f"class {one.class_id} {shown(one.name)} is none of the weights'")
 
 
 def _value(option: Option, said: object) -> Any:

@@ -15,12 +15,11 @@ from entrypoint.errors import OutputError, SourceError
 from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
-from entrypoint.results.framerecords import StoredDetections
 from entrypoint.results.journal import JOURNAL
 from entrypoint.results.journalentry import Entry
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
-from entrypoint.results.settling import is_named, settled
+from entrypoint.results.settling import settled, unnamed
 from entrypoint.shards.contents import DATABASE, Contents
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
@@ -111,7 +110,7 @@ class TakeOver:
         damaged = 0
         try:
             for _, file, said in part.entries():
-                if isinstance(said, str) or (said and not self._is_of_these_classes(said.record)):
+                if isinstance(said, str) or (said and unnamed(said.record, self._names)):
                     damaged += 1
                 else:
                     contents.put(number, file, said)
@@ -119,11 +118,6 @@ class TakeOver:
             LOG.warning("%s: %s cannot be read: %s", printable(part.path), JOURNAL, error.strerror)
         if damaged:
             LOG.warning("%s: %d lines of %s are damaged, and left out", printable(part.path), damaged, JOURNAL)
-
-    def _is_of_these_classes(self, record: Record) -> bool:
-        if isinstance(record.detections, StoredDetections) and record.detections.opener is None:
-            return True  # it is seen when they are at hand
-        return all(is_named(one, self._names) for one in record.detections or ())
 
     def _look_for(self, contents: Contents, media: Iterable[Medium], is_over: Callable[[], bool], threads: int) -> bool:
         """Find the entry that each medium is to have; False when time was over before all had been read."""
@@ -176,10 +170,8 @@ class TakeOver:
         return record
 
     def _places(self, part: Part, entry: Entry, file: str) -> dict[str, str] | None:
-        """Where the results of an entry belong; None for one whose detections, in a file, the weights do not give."""
+        """Where the results of an entry belong; None for one that tells of places that are none."""
         try:
-            if isinstance(entry.record.detections, StoredDetections) and not self._is_of_these_classes(entry.record):
-                raise OutputError("it has classes that the weights do not have")
             return self._results.places_of(entry, file)
         except OutputError as error:
             LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), file, error)
