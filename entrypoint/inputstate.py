@@ -6,7 +6,9 @@ from typing import Self
 
 from entrypoint.checks import checked_object, checked_whole
 
-_ANY, _MOST_BYTES = 1 << 64, (1 << 63) - 1
+_ANY = 1 << 64
+MOST_BYTES = (1 << 63) - 1
+"""No file system has a larger file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +35,5 @@ class InputState:
     def from_json(cls, value: object) -> Self:
         """Raises ValueError."""
         plain = checked_object(value, "input")
-        size = checked_whole(plain.get("size"), "size", 0, _MOST_BYTES)
+        size = checked_whole(plain.get("size"), "size", 0, MOST_BYTES)
         return cls(size, *[checked_whole(plain.get(field), field, -_ANY, _ANY) for field in cls.__slots__[1:]])

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from entrypoint.inputstate import MOST_BYTES
 from entrypoint.sources.archives.member import ArchiveError, Member
 from entrypoint.sources.archives.unpacking import Source
 from entrypoint.values import Failure
@@ -19,7 +20,6 @@ _WITHOUT_BYTES = (*_LINKS, _FOLDER, b"3", b"4", b"6")
 _SPARSE, _LONG_NAME, _LONG_LINK, _EXTENDED = b"S", b"L", b"K", (b"x", b"X")
 _GLOBAL = b"g"
 _MORE, _MORE_AGAIN = 482, 504  # where a sparse file's header, and each block behind it, says that another follows
-_MOST_SIZE = (1 << 63) - 1  # bytes; no file system has a larger file
 _MOST_EXTENDED = 1 << 20  # bytes; what follows a header of the next member is names
 _NAME, _SIZE, _NAME_OF_SPARSE, _OF_SPARSE = b"path", b"size", b"GNU.sparse.name", b"GNU.sparse"
 _FIELD = re.compile(rb"(\d{1,9}) ([^=]+)=")
@@ -73,7 +73,7 @@ def _header(source: Source) -> tarfile.TarInfo | None:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise ArchiveError("damaged", f"no tar header where one is expected, after {at} bytes: {error}") from error
-    if not 0 <= header.size <= _MOST_SIZE:
+    if not 0 <= header.size <= MOST_BYTES:
         raise ArchiveError("damaged", f"a tar header of a file of a size that no file has, after {at} bytes")
     more = header.type == _SPARSE and block[_MORE]
     while more:
@@ -84,7 +84,7 @@ def _header(source: Source) -> tarfile.TarInfo | None:
 def _size(declared: bytes) -> int:
     """That of a file by an extended header, which has room for any number of digits."""
     digits = declared.lstrip(b"0") or b"0"
-    if len(digits) > len(str(_MOST_SIZE)) or int(digits) > _MOST_SIZE:
+    if len(digits) > len(str(MOST_BYTES)) or int(digits) > MOST_BYTES:
         raise ArchiveError("damaged", "a tar archive's extended header tells of a size that no file has")
     return int(digits)
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from entrypoint.inputstate import MOST_BYTES
 from entrypoint.sources.archives.member import ArchiveError
 
 _END, _END64, _LOCATOR64, _ENTRY = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x01\x02"
@@ -13,7 +14,6 @@ _END_BYTES, _END64_BYTES, _LOCATOR64_BYTES, _ENTRY_BYTES = 22, 56, 20, 46
 _MOST_COMMENT = 0xFFFF
 _CHUNK = 1 << 20
 _ALL_ONES = 0xFFFFFFFF
-_MOST_SIZE = (1 << 63) - 1  # bytes; no file system has a larger file
 _UNIX, _UTF8, _ENCRYPTED = 3, 0x800, 0x1
 _EXTRA_ZIP64, _EXTRA_NAME = 0x0001, 0x7075
 
@@ -117,7 +117,7 @@ def _entry(buffer: bytes, shift: int, end: int) -> tuple[ZipEntry, int]:
     if (unicode := fields.get(_EXTRA_NAME)) and unicode[0] == 1:
         name = unicode[5:].decode("utf-8", "backslashreplace")
     mode = attributes >> 16 if made >> 8 == _UNIX else 0
-    packed, size, place = min(packed, end), min(size, _MOST_SIZE), min(place + shift, end)
+    packed, size, place = min(packed, end), min(size, MOST_BYTES), min(place + shift, end)
     return ZipEntry(name, method, crc, packed, size, place, mode, bool(flags & _ENCRYPTED)), used
 
 
