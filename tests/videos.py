@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from entrypoint.sources.extent import Extent, InputFile, opened
+
 os.environ["SVT_LOG"] = "1"  # SVT-AV1 prints what it does, unless it is told to print errors alone
 _BITS, _SQUARE = 10, 16
 _RED, _GREEN, _BLUE = (40, 40, 210), (60, 190, 60), (210, 70, 40)
@@ -111,6 +113,14 @@ def make_video(path: Path, frames: Sequence[NDArray[np.uint8]], recipe: Recipe |
                 container.mux(sound.encode(wave))
             container.mux(sound.encode())
     return path
+
+
+@contextmanager
+def extent_of(path: str | Path, start: int = 0, size: int | None = None) -> Iterator[Extent]:
+    """Hold a file open as a source of frames."""
+    with opened(str(path)) as file:
+        assert isinstance(file, InputFile), file
+        yield Extent(file, start, size)
 
 
 def moving(path: Path, count: int, recipe: Recipe | None = None, first: int = 0) -> Path:

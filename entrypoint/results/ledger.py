@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from entrypoint.errors import YoloBacError
 from entrypoint.results.paths import parts_of
 
 SCRATCH, DOOMED = ".partial", ".partial.removed"
@@ -23,8 +24,11 @@ Begun = tuple[str, str]
 """An input, and the path of one of its results; the input is empty for what belongs to the run as a whole."""
 
 
-class ClosedError(Exception):
+class ClosedError(YoloBacError):
     """The run is being stopped: nothing may be added any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the run is being stopped")
 
 
 class Ledger:

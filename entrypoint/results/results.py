@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from entrypoint.inputstate import InputState
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.formats import places, wanted, write_run
-from entrypoint.results.formats.base import AnnotatedFrame, FrameFormat, InputFormat, MediumFormat
+from entrypoint.results.formats.base import AnnotatedFrame, Format, FrameFormat, InputFormat, MediumFormat
 from entrypoint.results.journal import JOURNAL, Journal
 from entrypoint.results.journalentry import Done, Entry
 from entrypoint.results.leaving import Leaving
@@ -22,6 +23,7 @@ from entrypoint.results.runfolder import RunFolder, output_errors
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.results.segments import Segment
 from entrypoint.settings import Settings
+from entrypoint.sources.faults import failure_of
 from entrypoint.text import printable
 from entrypoint.values import Record, ResultError
 
@@ -120,7 +122,8 @@ class Results:
             return
         leave = self.leave(shown.file)
         for kind in self._of_frames:
-            kind.write(shown, leave)
+            with _of_one_input(shown.file, kind):
+                kind.write(shown, leave)
 
     def finish(self, index: int, record: Record, state: InputState | None) -> None:
         """Write what the formats leave of an input, and then its record; of one that failed no frame's results stay."""
@@ -134,7 +137,8 @@ class Results:
         line, leave = b"" if record.video else compact(record.to_json()), self.leave(file)
         for kind in self._of_media:
             try:
-                kind.write(record, line, leave)
+                with _of_one_input(file, kind):
+                    kind.write(record, line, leave)
             except ResultError as error:
                 if not record.failure:
                     raise
@@ -236,6 +240,15 @@ class Results:
     def _let_go(self) -> None:
         while self._videos:
             self._videos.pop().close()
+
+
+@contextmanager
+def _of_one_input(file: str, kind: Format) -> Iterator[None]:
+    """Raise ResultError for whatever a format raises about one input, and OutputError as it is."""
+    try:
+        yield
+    except Exception as error:
+        raise ResultError(failure_of(error, file, f"write it as {kind.name}")) from error
 
 
 def open_journal(folder: RunFolder, files: Sequence[str]) -> Journal:

@@ -61,7 +61,7 @@ def take_over(
     """
     counts = status.counts
     left = (place for place in listing.reading_order() if not is_done[place])
-    for place, record in taking.run(listing, left, deadline.passed, limits.threads(), is_here):
+    for place, record in taking.run(listing, left, deadline.passed, deadline.within, limits.threads(), is_here):
         counts.add(record, taken_over=True)
         is_done[place] = True
     counts.new, counts.gone = counts.total - counts.reused - counts.taken_over, taking.gone

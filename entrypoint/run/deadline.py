@@ -3,20 +3,27 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from entrypoint.detect.detector import Detector
 from entrypoint.jsontext import compact
-from entrypoint.values import Record
+from entrypoint.values import Failure, Record
+
+T = TypeVar("T")
+TIMED_OUT = "timed_out"
+"""The kind of failure of an input whose reading had not ended when the time budget did."""
 
 # What ending takes at least: the files with all records, read and written once each; and the unforeseen.
 _SECONDS_PER_RECORD = 0.0004
 _SPARE_SECONDS = 1.0
 _TRIAL_SIDE = 640  # pixels of a side of the image by which the time for larger ones is judged
+_MOST_READERS = 256  # threads that read; they are started as they are needed
 _SLOWER = 1.5  # how much more than its share of pixels a large image may take
 
 
@@ -27,6 +34,7 @@ class Deadline:
         self._end = None if budget is None else started + budget - _SPARE_SECONDS
         self._records, self._seconds_per_record = records, _SECONDS_PER_RECORD
         self._lock, self._longest, self._expected = threading.Lock(), 0.0, 0.0
+        self._readers = ThreadPoolExecutor(_MOST_READERS, thread_name_prefix="reader") if self.is_set else None
 
     @property
     def is_set(self) -> bool:
@@ -42,6 +50,20 @@ class Deadline:
     def writing_takes(self, seconds_per_record: float) -> None:
         """How much longer than on a fast disk each record takes when the files with all of them are written."""
         self._seconds_per_record = _SECONDS_PER_RECORD + seconds_per_record
+
+    def within(self, call: Callable[[], T]) -> T | Failure:
+        """Return what `call` returns, or a failure if it has not returned by the time at which the run has to end.
+
+        A read may never return, as from a file server that is gone: it is left behind on a thread of its own. Raise
+        what the call raises.
+        """
+        if self._end is None or self._readers is None:
+            return call()
+        future = self._readers.submit(call)
+        wait([future], max(0.0, self._end - self._records * self._seconds_per_record - time.monotonic()))
+        if future.done():
+            return future.result()
+        return Failure(TIMED_OUT, "its reading had not ended when the time budget did")
 
     @contextmanager
     def step(self) -> Iterator[bool]:

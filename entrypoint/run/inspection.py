@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
-from entrypoint.host.memory import is_out_of_memory
-from entrypoint.inputstate import InputState
 from entrypoint.results.formats.base import AnnotatedFrame
 from entrypoint.results.results import Results
+from entrypoint.run.deadline import Deadline
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.medium import Frame, Medium, close
-from entrypoint.values import OUT_OF_MEMORY, Detection, Detections, Failure, Record, ResultError
+from entrypoint.values import OUT_OF_MEMORY, Detection, Detections, Failure, Record
 
 Ended = Callable[["Inspection", Record | None], None]
 _NO_FRAME = Failure("empty", "without a single frame")
@@ -22,16 +22,23 @@ class Inspection:
     """
 
     def __init__(
-        self, medium: Medium, results: Results, names: tuple[str, ...], ended: Ended, *, alone: bool = False
+        self,
+        medium: Medium,
+        results: Results,
+        names: tuple[str, ...],
+        deadline: Deadline,
+        ended: Ended,
+        *,
+        alone: bool = False,
     ) -> None:
-        """`ended` hears of the record once it is on disk, and of None when memory ran out beside other media.
+        """`ended` hears of the record once it is on disk, and of None if the medium is to be tried again.
 
         `alone` says that there are no others beside it.
         """
-        self.medium, self._results, self._names, self._ended, self._alone = medium, results, names, ended, alone
+        self.medium, self._results, self._names = medium, results, names
+        self._deadline, self._ended, self._alone = deadline, ended, alone
         self.writing = threading.Lock()
         """Held while a frame is written: frames are seen side by side, but the results of a medium written in turn."""
-        self._state: InputState | None = None
         self._frames: Iterator[Frame | Failure] | None = None
         self._ahead: Frame | Failure | None = None
         self._lock = threading.Lock()
@@ -52,10 +59,10 @@ class Inspection:
         OutputError.
         """
         try:
-            frame = self._ahead or self._read()
-            self._ahead = self._read() if isinstance(frame, Frame) and not self._failure else None
-        except OUT_OF_MEMORY_ERRORS as error:
-            frame, self._ahead = if_out_of_memory(error, "read it"), None
+            read = self._deadline.within(self._read_two)
+            frame, self._ahead = (read, None) if isinstance(read, Failure) else read
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one input
+            frame, self._ahead = failure_of(error, self.medium.file, "read it"), None
         with self._lock:
             for one in (frame, self._ahead):
                 if isinstance(one, Failure):
@@ -71,10 +78,7 @@ class Inspection:
         return wanted
 
     def write(self, frame: Frame, detections: Detections) -> None:
-        """What there is in a frame: write what is left of it. For who holds `writing`.
-
-        Raises OutputError, ResultError and what says that memory is out.
-        """
+        """Write what the formats leave of a frame; hold `writing`. Raise OutputError, and what libraries raise."""
         shown = AnnotatedFrame(self.medium.file, frame.image, detections, frame.index, frame.time)
         self._results.frame(shown)
         seen = (frame.index, frame.time) if frame.time is not None else ()
@@ -99,9 +103,13 @@ class Inspection:
             self._under_way -= 1
         self._end_if_complete()
 
+    def _read_two(self) -> tuple[Frame | Failure | None, Frame | Failure | None]:
+        """Return what comes next, and what comes behind it if that is a frame."""
+        first = self._ahead or self._read()
+        return first, self._read() if isinstance(first, Frame) and not self._failure else None
+
     def _read(self) -> Frame | Failure | None:
         if self._frames is None:
-            self._state = self.medium.state()
             self._frames = self._begun()
         return next(self._frames, None)
 
@@ -116,7 +124,8 @@ class Inspection:
                 return
             self._under_way = -1  # so that this is the only time
         if self._frames is not None:
-            close(self._frames)
+            with suppress(Exception):  # the record says already what there was to read
+                close(self._frames)
         self._ended(self, self._conclude())
 
     def _conclude(self) -> Record | None:
@@ -135,21 +144,12 @@ class Inspection:
         """Write the record, and give what was written; None when the medium is to be tried alone."""
         if record.failure is None:
             try:
-                self._results.finish(self.medium.index, record, self._state)
-            except ResultError as error:
-                record = Record.failed(record.file, error.failure, record.sha256)
-            except OUT_OF_MEMORY_ERRORS as error:
-                record = Record.failed(record.file, if_out_of_memory(error, "write its record"), record.sha256)
+                self._results.finish(self.medium.index, record, self.medium.seen)
+            except Exception as error:  # noqa: BLE001 - whatever a format raises about one input
+                record = Record.failed(record.file, failure_of(error, record.file, "write it"), record.sha256)
             else:
                 return record
         if record.failure and record.failure.kind == OUT_OF_MEMORY and not self._alone:
             return None
-        self._results.finish(self.medium.index, record, self._state)
+        self._results.finish(self.medium.index, record, self.medium.seen)
         return record
-
-
-def if_out_of_memory(error: Exception, task: str) -> Failure:
-    """The failure for an error that says memory is out; any other is raised."""
-    if not is_out_of_memory(error):
-        raise error
-    return Failure(OUT_OF_MEMORY, f"no memory left to {task}")

@@ -24,7 +24,7 @@ from entrypoint.run.continuing import (
     take_over,
     warn_of_engines,
 )
-from entrypoint.run.deadline import WritingRate
+from entrypoint.run.deadline import TIMED_OUT, WritingRate
 from entrypoint.run.pipeline import Pipeline
 from entrypoint.run.plan import Plan
 from entrypoint.run.progress import Progress
@@ -129,14 +129,15 @@ class _Work:
         """Write the files that are made of all records, and the verdict."""
         plan, status, counts = self._plan, self._status, self._status.counts
         left = self._is_done.count(0)
+        out_of_time = bool(left or counts.failures[TIMED_OUT])
         exit_code = EXIT_MEDIA_FAILED if left or counts.failed > plan.settings.max_failures else EXIT_OK
         message = verdict(counts) if counts.total else plan.share.nothing(len(plan.whole))
-        if left:
+        if out_of_time:
             message = (
                 f"Out of time: --time-budget {plan.settings.time_budget:g} ended with {left} of {counts.total} not "
                 f"done, {counts.failed} failed, {counts.detections} detections in {counts.done}; {how_to_go_on()}."
             )
-        state: State = "stopped" if left else "finished"
+        state: State = "stopped" if out_of_time else "finished"
         self._results.write_run(status.complete(state, exit_code, message), self._missing)
         status.write(state, exit_code, message)
         print_summary(summary(counts, self._folder.path, status.seconds, message))

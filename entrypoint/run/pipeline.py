@@ -4,21 +4,21 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 
 from entrypoint.detect.detector import Detector
-from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.results.results import Results
 from entrypoint.results.timings import Timings
 from entrypoint.run.batching import BackgroundCalls, ShapeBuckets, run_on_lanes
 from entrypoint.run.deadline import Deadline
 from entrypoint.run.frametask import FrameTask, ViewTask
-from entrypoint.run.inspection import Inspection, if_out_of_memory
+from entrypoint.run.inspection import Inspection
 from entrypoint.run.videoinspection import VideoInspection
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.medium import Medium
 from entrypoint.sources.moving import VideoMedium
-from entrypoint.values import Failure, Record, ResultError
+from entrypoint.values import Failure, Record
 
 _READ_AHEAD = 4  # files a thread that decodes
 
@@ -68,19 +68,31 @@ class Pipeline:
                     on_record(inspection.medium.index, record)
 
         def inspect(medium: Medium, *, alone: bool = False) -> Inspection:
+            about = self._results, self._names, self._deadline, ended
             if isinstance(medium, VideoMedium):
-                return VideoInspection(medium, self._results, self._names, ended, alone=alone)
-            return Inspection(medium, self._results, self._names, ended, alone=alone)
+                return VideoInspection(medium, *about, alone=alone)
+            return Inspection(medium, *about, alone=alone)
 
         in_time = takewhile(lambda _: not self._deadline.passed(), media)
         if self._batch_size == 1 and not self._lanes[0].device.on_gpu:
-            self._one_by_one(map(inspect, _announced(in_time, len(self._lanes) * _READ_AHEAD)))
+            self._one_by_one(map(inspect, self._announced(in_time, len(self._lanes) * _READ_AHEAD)))
         else:
-            self._in_batches(map(inspect, _announced(in_time, self._threads * _READ_AHEAD)))
+            self._in_batches(map(inspect, self._announced(in_time, self._threads * _READ_AHEAD)))
         for medium in crowded:
             inspection = inspect(medium, alone=True)
             while inspection.has_more and self._take_one(self._lanes[0], inspection, lambda _: None):
                 pass
+
+    def _announced(self, media: Iterable[Medium], ahead: int) -> Iterator[Medium]:
+        """Give the same media, `ahead` of which the kernel is told to read before their turn."""
+        waiting: deque[Medium] = deque()
+        for medium in media:
+            with suppress(Exception):  # it is raised again when the medium is read
+                self._deadline.within(medium.read_ahead)
+            waiting.append(medium)
+            if len(waiting) > ahead:
+                yield waiting.popleft()
+        yield from waiting
 
     def _one_by_one(self, media: Iterable[Inspection]) -> None:
         """Each frame all the way on one thread, as many as there are lanes; the kernel reads ahead meanwhile."""
@@ -160,8 +172,8 @@ class Pipeline:
                 return None
             try:
                 return FrameTask(inspection, frame, self._lanes[0].views(frame.image))
-            except OUT_OF_MEMORY_ERRORS as error:
-                inspection.failed(if_out_of_memory(error, "letterbox it"))
+            except Exception as error:  # noqa: BLE001 - whatever a library raises about one frame
+                inspection.failed(failure_of(error, inspection.medium.file, "letterbox it"))
                 return None
 
     def _look(self, lane: Detector, batch: Sequence[ViewTask]) -> list[FrameTask]:
@@ -181,23 +193,10 @@ class Pipeline:
                 found = self._lanes[0].select(task.letterboxes, candidates)
             with inspection.writing, self._timings.of("write"):
                 inspection.write(frame, found)
-        except ResultError as error:
-            return inspection.failed(error.failure)
-        except OUT_OF_MEMORY_ERRORS as error:
-            return inspection.failed(if_out_of_memory(error, "draw and write it"))
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one frame
+            return inspection.failed(failure_of(error, inspection.medium.file, "draw and write it"))
         with self._timings.of("write"):
             return inspection.written()
-
-
-def _announced(media: Iterable[Medium], ahead: int) -> Iterator[Medium]:
-    """The same media, so many of which the kernel is told to read before their turn."""
-    waiting: deque[Medium] = deque()
-    for medium in media:
-        medium.read_ahead()
-        waiting.append(medium)
-        if len(waiting) > ahead:
-            yield waiting.popleft()
-    yield from waiting
 
 
 @contextmanager

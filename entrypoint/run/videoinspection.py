@@ -8,14 +8,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.log import LOG
 from entrypoint.results.results import Results
-from entrypoint.run.inspection import Ended, Inspection, if_out_of_memory
+from entrypoint.run.deadline import TIMED_OUT, Deadline
+from entrypoint.run.inspection import Ended, Inspection
 from entrypoint.sources.extent import Extent
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.medium import Frame
 from entrypoint.sources.moving import PlacedFrame, VideoMedium
-from entrypoint.values import OUT_OF_MEMORY, Detections, Failure, Record, ResultError
+from entrypoint.values import OUT_OF_MEMORY, Detections, Failure, Record
 
 if TYPE_CHECKING:
     from entrypoint.results.videoresults import VideoResults
@@ -30,9 +31,16 @@ class VideoInspection(Inspection):
     """A video that is being looked at. What is missing at its end is said beside what was found in the rest."""
 
     def __init__(
-        self, medium: VideoMedium, results: Results, names: tuple[str, ...], ended: Ended, *, alone: bool = False
+        self,
+        medium: VideoMedium,
+        results: Results,
+        names: tuple[str, ...],
+        deadline: Deadline,
+        ended: Ended,
+        *,
+        alone: bool = False,
     ) -> None:
-        super().__init__(medium, results, names, ended, alone=alone)
+        super().__init__(medium, results, names, deadline, ended, alone=alone)
         self._source, self._files = medium, ExitStack()
         self._extent: Extent | Failure | None = None
         self._reading: VideoReading | None = None
@@ -59,30 +67,29 @@ class VideoInspection(Inspection):
 
     def _begun(self) -> Iterator[Frame | Failure]:
         sys.setswitchinterval(_SWITCH_SECONDS)
-        self._left = self._results.begin_video(self.medium.index, self._state)
         self._extent = self._files.enter_context(self._source.extent())
+        self._left = self._results.begin_video(self.medium.index, self.medium.seen)
         if isinstance(self._extent, Failure):
             return iter((self._extent,))
         self._reading = self._source.reading(self._extent, self._left.after)
         return iter(self._reading)
 
     def _note(self, failure: Failure) -> None:
-        if failure.kind == OUT_OF_MEMORY:  # later there may be enough
+        if failure.kind in (OUT_OF_MEMORY, TIMED_OUT):  # later there may be enough
             super()._note(failure)
         else:
             self._ending = self._ending or failure
 
     def _conclude(self) -> Record | None:
         with self._files:
-            record = replace(self._record(), sha256=self._sha256())
+            record = self._record()
+            record = record if record.detections is None else self._identified(record)
             if self._left is None:
                 return self._finish(record)
             try:
                 return self._finish_video(self._left, record)
-            except ResultError as error:
-                record = Record.failed(record.file, error.failure, record.sha256)
-            except OUT_OF_MEMORY_ERRORS as error:
-                record = Record.failed(record.file, if_out_of_memory(error, "write its results"), record.sha256)
+            except Exception as error:  # noqa: BLE001 - whatever a format raises about one input
+                record = Record.failed(record.file, failure_of(error, record.file, "write it"), record.sha256)
             return self._finish_video(self._left, record)
 
     def _record(self) -> Record:
@@ -93,25 +100,37 @@ class VideoInspection(Inspection):
             return Record.failed(file, failure or Failure("unreadable", "cannot be read"))
         try:
             record = self._left.finish(self._ending, self._reading.facts, self._extent)
-        except ResultError as error:
-            return Record.failed(file, error.failure)
-        except OUT_OF_MEMORY_ERRORS as error:
-            return Record.failed(file, if_out_of_memory(error, "join its parts"))
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one input
+            return Record.failed(file, failure_of(error, file, "join its parts"))
         if self._reading.accepted:
             LOG.warning("%s: %s", file, self._reading.accepted)
         return record
 
-    def _sha256(self) -> str | None:
-        """Of all its bytes, once more from the first to the last, for they were not read in their order."""
-        return self._extent.sha256() if isinstance(self._extent, Extent) else None
+    def _identified(self, record: Record) -> Record:
+        """Return the record with the sha256 of all bytes of the video, which were not read in their order until now.
+
+        The record is a failed one if they cannot be read to the end, or are not those that the frames were made from.
+        """
+        if not isinstance(self._extent, Extent):
+            return record
+        try:
+            sha256 = self._deadline.within(self._extent.sha256)
+        except OSError as error:
+            sha256 = Failure("unreadable", f"cannot be read: {error.strerror}")
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one input
+            sha256 = failure_of(error, record.file, "read it to its end")
+        failure = sha256 if isinstance(sha256, Failure) else self._extent.file.change()
+        return Record.failed(record.file, failure) if failure else replace(record, sha256=str(sha256))
 
     def _finish_video(self, left: "VideoResults", record: Record) -> Record | None:
-        """Write the record and give it; None when the video is to be tried alone."""
-        failure = record.failure
-        if record.detections is None and failure and failure.kind == OUT_OF_MEMORY and not self._alone:
+        """Write the record and return it; return None if the video is to be tried again from its last segment."""
+        failure = record.failure if record.detections is None else None
+        out_of_memory = failure and failure.kind == OUT_OF_MEMORY and not self._alone
+        out_of_time = failure and failure.kind == TIMED_OUT and left.after
+        if out_of_memory or out_of_time:
             self._results.leave_video(left)
             return None
-        self._results.finish_video(self.medium.index, left, record, self._state)
+        self._results.finish_video(self.medium.index, left, record, self.medium.seen)
         return record
 
     def _tell(self, frame: Frame) -> None:

@@ -121,21 +121,21 @@ class PackedParts:
     def _files(self) -> Iterator[tuple[str, int, Source]]:
         """Every file with its name and size; its bytes are the next of the source."""
         passed_over = 0
-        with opened(str(self.path)) as descriptor:
-            if isinstance(descriptor, Failure):
-                self.fault = descriptor.detail
+        with opened(str(self.path)) as found:
+            if isinstance(found, Failure):
+                self.fault = found.detail
                 return
-            with os.fdopen(os.dup(descriptor), "rb") as file:
+            with os.fdopen(os.dup(found.descriptor), "rb") as file:
                 head = file.read(_MAGIC_BYTES)
                 file.seek(0)
                 source: Source = Unpacked(file, head) if head.startswith(MAGIC) else Plain(file)
                 try:
-                    for found in members(source):
-                        name = None if found.member.failure else _inside(found.member.name)
+                    for one in members(source):
+                        name = None if one.member.failure else _inside(one.member.name)
                         if name is None:
                             passed_over += 1
                         else:
-                            yield name, found.member.size, source
+                            yield name, one.member.size, source
                 except ArchiveError as error:
                     self.fault = str(error)
                 except (OSError, MemoryError) as error:

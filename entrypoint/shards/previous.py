@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.errors import OutputError, SourceError
-from entrypoint.host.device import OUT_OF_MEMORY_ERRORS
 from entrypoint.inputstate import InputState
 from entrypoint.log import LOG
 from entrypoint.results.journal import JOURNAL
@@ -23,10 +23,12 @@ from entrypoint.results.settling import settled, unnamed
 from entrypoint.shards.contents import DATABASE, Contents
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.medium import Medium, first_image
 from entrypoint.text import difference, printable
 from entrypoint.values import Failure, Record, ResultError
 
+Within = Callable[[Callable[[], Any]], Any]
 _AT_ONCE = 32  # inputs that are read side by side; members of a compressed archive wait in memory for that
 
 
@@ -81,20 +83,22 @@ class TakeOver:
         listing: Sequence[Medium],
         left: Iterable[int],
         is_over: Callable[[], bool],
+        within: Within,
         threads: int,
         is_here: Callable[[str], bool],
     ) -> Iterator[tuple[int, Record]]:
         """Take over what there is of the media at the places `left`; gives each place and record, once it is on disk.
 
         The places are in the order in which the media are best read.
-        Ends early when time `is_over`. `threads` read at once. `is_here`: whether an input of that name is in the
-        source, or is not looked for by this run. Raises OutputError.
+        Ends early when time `is_over`; `within` makes a call, and gives a failure if it does not return by then.
+        `threads` read at once. `is_here`: whether an input of that name is in the source, or is not looked for by this
+        run. Raises OutputError.
         """
         with closing(Contents(self._folder.scratch / DATABASE)) as contents:
             for number, part in enumerate(self._parts):
                 self._read(contents, number, part)
             contents.all_put()
-            complete = self._look_for(contents, (listing[place] for place in left), is_over, threads)
+            complete = self._look_for(contents, (listing[place] for place in left), is_over, within, threads)
             self._unpack(contents)
             for number, part in enumerate(self._parts):
                 for place, state, entry in contents.wanted(number):
@@ -119,8 +123,15 @@ class TakeOver:
         if damaged:
             LOG.warning("%s: %d lines of %s are damaged, and left out", printable(part.path), damaged, JOURNAL)
 
-    def _look_for(self, contents: Contents, media: Iterable[Medium], is_over: Callable[[], bool], threads: int) -> bool:
-        """Find the entry that each medium is to have; False when time was over before all had been read."""
+    def _look_for(
+        self,
+        contents: Contents,
+        media: Iterable[Medium],
+        is_over: Callable[[], bool],
+        within: Within,
+        threads: int,
+    ) -> bool:
+        """Find the entry that each medium is to have; return False if time was over before all had been read."""
         if not self._parts:
             return True
         with ThreadPoolExecutor(threads) as pool:
@@ -129,10 +140,14 @@ class TakeOver:
                 if is_over():
                     return False
                 for medium in some:
-                    medium.read_ahead()
-                for medium, (state, sha256) in zip(some, pool.map(_read_all, some), strict=True):
-                    if sha256:
-                        contents.want(medium.index, medium.file, sha256, state)
+                    with suppress(Exception):  # it is raised again when the medium is read
+                        within(medium.read_ahead)
+                found = pool.map(lambda medium: within(partial(_digest, medium)), some)
+                for medium, digest in zip(some, found, strict=True):
+                    if isinstance(digest, Failure):
+                        return False
+                    if digest:
+                        contents.want(medium.index, medium.file, *digest)
         return True
 
     def _unpack(self, contents: Contents) -> None:
@@ -158,13 +173,14 @@ class TakeOver:
                     with part.opened(path) as descriptor:
                         leave.take_over(descriptor, places[path])
             if lacks_picture:
-                self._results.pictures.write(medium.file, _image(medium), leave)
+                self._results.pictures.write(medium.file, _image(medium, entry.record.sha256), leave)
             record = settled(replace(entry.record, file=medium.file), leave.place, self._folder.tree, self._names)
             if record.failure:
                 raise ResultError(record.failure)
             self._results.finish(index, record, state)
-        except (OSError, ResultError, *OUT_OF_MEMORY_ERRORS) as error:
-            LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), medium.file, error)
+        except Exception as error:  # noqa: BLE001 - one input's results; the input is looked at anew
+            why = error if isinstance(error, OSError) else failure_of(error, medium.file, "take over its results")
+            LOG.warning("%s: results of %s cannot be taken over: %s", printable(part.path), medium.file, why)
             self._results.begin(index)
             return None
         return record
@@ -178,13 +194,18 @@ class TakeOver:
             return None
 
 
-def _image(medium: Medium) -> NDArray[np.uint8]:
-    """The image of a still. Raises ResultError."""
+def _image(medium: Medium, sha256: str | None) -> NDArray[np.uint8]:
+    """Return the image of a still whose bytes have that sha256. Raise ResultError."""
     image = first_image(medium)
     if isinstance(image, Failure):
         raise ResultError(image)
+    if medium.sha256 != sha256:
+        raise ResultError(Failure("changed", "another file than a moment ago"))
     return image
 
 
-def _read_all(medium: Medium) -> tuple[InputState | None, str | None]:
-    return medium.state(), medium.digest()
+def _digest(medium: Medium) -> tuple[str, InputState] | None:
+    """Return the medium's digest; None if it cannot be read, which its record says when it is looked at."""
+    with suppress(Exception):
+        return medium.digest()
+    return None

@@ -12,7 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from entrypoint.sources.ending import missing_bytes
-from entrypoint.sources.extent import Extent, opened
+from entrypoint.sources.extent import Extent
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
 from entrypoint.values import Failure
 
@@ -81,27 +81,24 @@ class OpenVideo:
 
 @contextmanager
 def open_video(extent: Extent) -> Iterator[OpenVideo | Failure]:
-    """The video at that place for the time of the block, or why there is none. Raises MemoryError."""
-    with opened(extent.path) as descriptor:
-        if isinstance(descriptor, Failure):
-            yield descriptor
-            return
-        size = os.fstat(descriptor).st_size - extent.start if extent.size is None else extent.size
-        kind = identify_head(os.pread(descriptor, min(HEAD_BYTES, max(0, size)), extent.start))
-        if failure := _no_video(kind.family, kind.name):
-            yield failure
-            return
-        name = kind.name if kind.family == "video" else "video"
-        missing = missing_bytes(descriptor, extent.start, size)
-        try:
-            container = _open(descriptor, extent, size)
-        except MemoryError:
-            raise
-        except (av.FFmpegError, OSError, ValueError) as error:
-            yield _unopened(name, error, missing)
-            return
-        with container:
-            yield _checked(container, name, size, missing)
+    """Open the video at that place for the time of the block; give a failure if there is none. Raise MemoryError."""
+    descriptor = extent.file.descriptor
+    size = os.fstat(descriptor).st_size - extent.start if extent.size is None else extent.size
+    kind = identify_head(os.pread(descriptor, min(HEAD_BYTES, max(0, size)), extent.start))
+    if failure := _no_video(kind.family, kind.name):
+        yield failure
+        return
+    name = kind.name if kind.family == "video" else "video"
+    missing = missing_bytes(descriptor, extent.start, size)
+    try:
+        container = _open(descriptor, extent, size)
+    except MemoryError:
+        raise
+    except (av.FFmpegError, OSError, ValueError) as error:
+        yield _unopened(name, error, missing)
+        return
+    with container:
+        yield _checked(container, name, size, missing)
 
 
 def _no_video(family: str, name: str) -> Failure | None:

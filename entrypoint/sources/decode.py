@@ -1,7 +1,5 @@
 """Pixels from an image file: upright, 8 bits, BGR, or the reason why not."""
 
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +10,13 @@ from numpy.typing import NDArray
 from entrypoint.host import memory
 from entrypoint.sources import jpeg
 from entrypoint.sources.chatter import chatter
+from entrypoint.sources.extent import opened
 from entrypoint.sources.filetype import HEAD_BYTES, HEIF, JPEG, JPEG_XL, identify_head
 from entrypoint.sources.heif import decode_heif
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 Image = NDArray[np.uint8]
 
-_MAX_FILE_BYTES = 1 << 30
 _PNG_END = b"IEND"
 
 
@@ -28,26 +26,9 @@ def read_image(path: str | Path, *, accept_damaged: bool = False) -> Image | Fai
     Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. A JPEG
     image whose data are damaged is a Failure unless `accept_damaged` asks for what could be decoded of it.
     """
-    data = read_bytes(path)
+    with opened(str(path)) as file:
+        data = file if isinstance(file, Failure) else file.read()
     return data if isinstance(data, Failure) else decode_image(data, accept_damaged=accept_damaged)
-
-
-def read_bytes(path: str | Path) -> bytes | Failure:
-    """All of the file at `path`, of 1 GB at most; a Failure, never an exception."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 - a Path for each of a million files costs seconds
-        if not stat.S_ISREG(status.st_mode):
-            return Failure("not_a_file", "neither a regular file nor a link to one")
-        if status.st_size > _MAX_FILE_BYTES:
-            return Failure("too_large", f"{status.st_size} bytes, more than the {_MAX_FILE_BYTES} read")
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            return file.readall()
-    except FileNotFoundError:
-        return Failure("vanished", "listed at the start, gone when its turn came")
-    except OSError as error:
-        return Failure("unreadable", f"cannot be read: {error.strerror}")
-    except MemoryError:
-        return Failure(OUT_OF_MEMORY, "no memory left to read it")
 
 
 def decode_image(

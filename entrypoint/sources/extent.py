@@ -1,45 +1,111 @@
-"""Where the bytes of a medium lie: a file, or a part of one, as members of archives that are stored as they are."""
+"""Input files held open by one descriptor, from the first byte that is read to the last, and extents of them."""
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from entrypoint.values import Failure
+from entrypoint.inputstate import InputState
+from entrypoint.values import OUT_OF_MEMORY, Failure
 
+MOST_BYTES = 1 << 30
+"""Bytes of the largest file that is read whole."""
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
-    """`size` bytes of the file at `path`, from byte `start`; all that follow where `size` is None."""
+class InputFile:
+    """A regular file that is open.
+
+    `status`: the system's account of it when it was opened or, if it is an archive, when its members were listed.
+    """
 
     path: str
+    descriptor: int
+    status: os.stat_result
+
+    @property
+    def state(self) -> InputState:
+        return InputState.of(self.status)
+
+    @property
+    def size(self) -> int:
+        return self.status.st_size
+
+    def read(self) -> bytes | Failure:
+        """Return all bytes, or a failure if they cannot be read, are more than MOST_BYTES, or changed meanwhile."""
+        if self.size > MOST_BYTES:
+            return Failure("too_large", f"{self.size} bytes, more than the {MOST_BYTES} read")
+        try:
+            with io.FileIO(self.descriptor, closefd=False) as file:
+                data = file.readall()
+        except OSError as error:
+            return Failure("unreadable", f"cannot be read: {error.strerror}")
+        except MemoryError:
+            return Failure(OUT_OF_MEMORY, "no memory left to read it")
+        return self.change() or data
+
+    def change(self) -> Failure | None:
+        """Return a failure if the path no longer leads to the file as `status` describes it, None otherwise."""
+        return change(self.path, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """`size` bytes of an open file, from byte `start`; all that follow where `size` is None."""
+
+    file: InputFile
     start: int = 0
     size: int | None = None
 
-    def sha256(self) -> str | None:
-        """That of its bytes, in hexadecimal, for which all of them are read; None where they cannot be."""
-        with opened(self.path) as descriptor, suppress(OSError):
-            if not isinstance(descriptor, Failure):
-                return _digest(descriptor, self.start, self.size)
+    def sha256(self) -> str:
+        """Return the digest of its bytes, all of which are read, in hexadecimal. Raise OSError."""
+        digest, at, left = hashlib.sha256(), self.start, self.size
+        while left is None or left > 0:
+            chunk = os.pread(self.file.descriptor, _CHUNK if left is None else min(left, _CHUNK), at)
+            if not chunk:
+                break
+            digest.update(chunk)
+            at += len(chunk)
+            left = None if left is None else left - len(chunk)
+        return digest.hexdigest()
+
+
+def change(path: str, before: os.stat_result) -> Failure | None:
+    """Return a failure if `path` leads to another file than `before` describes, or to one that was written to since.
+
+    A file that was removed is no failure: its bytes stay as long as it is open.
+    """
+    try:
+        now = os.stat(path)  # noqa: PTH116 - a Path for each of a million files costs seconds
+    except OSError:
         return None
+    if _identity(now) == _identity(before):
+        return None
+    is_other = (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino)
+    what = "replaced by another file" if is_other else "written to"
+    return Failure("changed", f"{what} while it was read: run the same command again once nothing writes to it")
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @contextmanager
-def opened(path: str) -> Iterator[int | Failure]:
-    """A descriptor of the regular file at `path` for the time of the block, or why there is none."""
-    descriptor = _open(path)
+def opened(path: str) -> Iterator[InputFile | Failure]:
+    """Open the regular file at `path` for the time of the block; give a failure if that is not possible."""
+    file = _open(path)
     try:
-        yield descriptor
+        yield file
     finally:
-        if not isinstance(descriptor, Failure):
-            os.close(descriptor)
+        if isinstance(file, InputFile):
+            os.close(file.descriptor)
 
 
-def _open(path: str) -> int | Failure:
+def _open(path: str) -> InputFile | Failure:
     try:
         # Without waiting: what looks like a file may be a pipe that nobody writes to.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -47,19 +113,8 @@ def _open(path: str) -> int | Failure:
         return Failure("vanished", "listed at the start, gone when its turn came")
     except OSError as error:
         return Failure("unreadable", f"cannot be read: {error.strerror}")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         return Failure("not_a_file", "neither a regular file nor a link to one")
-    return descriptor
-
-
-def _digest(descriptor: int, at: int, left: int | None) -> str:
-    digest = hashlib.sha256()
-    while left is None or left > 0:
-        chunk = os.pread(descriptor, _CHUNK if left is None else min(left, _CHUNK), at)
-        if not chunk:
-            break
-        digest.update(chunk)
-        at += len(chunk)
-        left = None if left is None else left - len(chunk)
-    return digest.hexdigest()
+    return InputFile(path, descriptor, status)

@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from entrypoint.exif import Exif, ExifWanted
 from entrypoint.inputstate import InputState
-from entrypoint.sources.extent import Extent
+from entrypoint.sources.extent import Extent, InputFile, opened
+from entrypoint.sources.faults import failure_of
 from entrypoint.values import Failure
 
 
@@ -58,12 +59,14 @@ class ReadOptions:
 class Medium(ABC):
     """One input. `index` is its place in the sorted listing, from 0; `file` its name there, as records have it."""
 
-    __slots__ = ("exif", "file", "index", "sha256")
+    __slots__ = ("exif", "file", "index", "seen", "sha256")
 
     def __init__(self, index: int, file: str) -> None:
         self.index, self.file = index, file
         self.sha256: str | None = None
         """Of the bytes that its frames were made from, once these have been taken; None where none were read."""
+        self.seen: InputState | None = None
+        """Of the file that its frames are made from, once it has been opened."""
         self.exif: Exif | None = None
         """When and where it was taken, known with its first frame; None where that was not asked for."""
 
@@ -78,10 +81,10 @@ class Medium(ABC):
         A bad input raises nothing. What says that memory is out may be raised instead of being a Failure.
         """
 
-    def digest(self) -> str | None:
-        """The sha256 of its bytes, for which all of them are read now; None where that is not possible.
+    def digest(self) -> tuple[str, InputState] | None:
+        """Return the sha256 of its bytes, all of which are read now, and its file's state; None if they cannot be read.
 
-        It is what `sha256` becomes when the frames of the same bytes are taken.
+        They are what `sha256` and `seen` become when the frames of the same bytes are taken.
         """
         return None
 
@@ -125,6 +128,13 @@ class FileMedium(Medium):
     def recognises(cls, head: bytes) -> bool:
         """Whether a file that begins with `head`, of up to `filetype.HEAD_BYTES`, is of this kind."""
 
+    @contextmanager
+    def opened(self) -> Iterator[InputFile | Failure]:
+        """Hold the file open for the time of the block, to read its frames; give a failure if it cannot be."""
+        with opened(self.path) as file:
+            self.seen = None if isinstance(file, Failure) else file.state
+            yield file
+
     def state(self) -> InputState | None:
         try:
             found = os.stat(self.path)  # noqa: PTH116 - a Path for each of a million files costs seconds
@@ -132,8 +142,12 @@ class FileMedium(Medium):
             return None
         return InputState(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
 
-    def digest(self) -> str | None:
-        return Extent(self.path).sha256()
+    def digest(self) -> tuple[str, InputState] | None:
+        with opened(self.path) as file, suppress(OSError):
+            if isinstance(file, InputFile):
+                sha256 = Extent(file).sha256()
+                return None if file.change() else (sha256, file.state)
+        return None
 
     def read_ahead(self) -> None:
         with suppress(OSError):
@@ -146,10 +160,12 @@ class FileMedium(Medium):
 
 
 def first_image(medium: Medium) -> NDArray[np.uint8] | Failure:
-    """The image of a medium's first frame, HWC uint8 BGR upright, or why there is none."""
+    """Return the image of a medium's first frame, HWC uint8 BGR upright, or why there is none."""
     frames = medium.frames()
     try:
         first = next(frames, None)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises about one input
+        first = failure_of(error, medium.file, "read it")
     finally:
         close(frames)
     if first is None:

@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from entrypoint.inputstate import InputState
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.medium import Frame, Medium, ReadOptions
 from entrypoint.sources.position import Position
@@ -31,7 +32,7 @@ class VideoMedium(Medium):
 
     @abstractmethod
     def extent(self) -> AbstractContextManager[Extent | Failure]:
-        """Where its bytes lie for the time of the block, or why they cannot be read."""
+        """Hold its bytes open for the time of the block; give a failure if they cannot be read."""
 
     def reading(self, extent: Extent, after: Position | None = None) -> "VideoReading":
         """Its frames, or those that follow a place, read from where its bytes lie."""
@@ -47,7 +48,12 @@ class VideoMedium(Medium):
             else:
                 yield from self.reading(extent)
                 self.sha256 = extent.sha256()
+                if change := extent.file.change():
+                    yield change
 
-    def digest(self) -> str | None:
-        with self.extent() as extent:
-            return None if isinstance(extent, Failure) else extent.sha256()
+    def digest(self) -> tuple[str, InputState] | None:
+        with self.extent() as extent, suppress(OSError):
+            if isinstance(extent, Extent):
+                sha256 = extent.sha256()
+                return None if extent.file.change() else (sha256, extent.file.state)
+        return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from entrypoint.errors import SourceError
 from entrypoint.sources import globbing, kinds
 from entrypoint.sources.archives.opening import may_be_archive
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.listing import Clash, Listing
@@ -117,9 +118,12 @@ class _Search(Walk):
             self._named(path, file, read_head(path), link_failure(path))
 
     def _named(self, path: str, file: str, head: bytes | None, failure: Failure | None = None) -> None:
-        """A file that is named itself, and not found in a folder."""
-        if not (head and may_be_archive(head) and self.archive(path, file)):
-            self.found.add(file, path, _named_kind(path, head), failure)
+        """Collect a file that is named itself, and not found in a folder."""
+        try:
+            if not (head and may_be_archive(head) and self.archive(path, file)):
+                self.found.add(file, path, _named_kind(path, head), failure)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one file
+            self.found.add(file, path, failure=failure_of(error, file, "tell what it is"))
 
     def _is_result(self, path: str, base: str) -> bool:
         """Whether a file or folder lies in results of a run, by the folders above it, those below `base` only.

@@ -13,6 +13,7 @@ from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
 from entrypoint.sources.archives.opening import is_named_archive, may_be_archive, nothing_in
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
 from entrypoint.sources.linkguard import Identity, LinkGuard, identity
 from entrypoint.sources.listing import Collector
@@ -67,8 +68,14 @@ class Walk:
                 self.found.add(folder.file, folder.path, failure=failure)
 
     def file(self, path: str, file: str, check_link: bool) -> None:
-        """A file that a folder holds or a pattern matches, if it is a medium."""
+        """Collect a file that a folder holds or a pattern matches, if it is a medium."""
         self.tell()
+        try:
+            self._file(path, file, check_link)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one file
+            self.found.add(file, path, failure=failure_of(error, file, "tell what it is"))
+
+    def _file(self, path: str, file: str, check_link: bool) -> None:
         failure = link_failure(path) if check_link else None
         ending = suffix(path)
         if kinds.by_suffix(ending):

@@ -13,13 +13,13 @@ from entrypoint.results.claim import claim
 from entrypoint.results.results import Results
 from entrypoint.results.segments import FRAMES_A_SEGMENT, Segment
 from entrypoint.settings import Settings
-from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.position import Position
 from entrypoint.values import Detections
 from entrypoint.videofacts import VideoFacts
 from tests.schemas import assert_valid
+from tests.videos import extent_of
 
 LOOK = Look(Fraction(1, 25), 25.0, Fraction(4, 3), (1, 2, 3), 0.5)
 STATE, OTHER = InputState(10, 1, 2, 3), InputState(11, 1, 2, 3)
@@ -99,7 +99,8 @@ def test_a_video_that_is_done_leaves_no_segments(tmp_path: Path) -> None:
     stopped(tmp_path, FRAMES_A_SEGMENT + 3)
     results, run = begun(tmp_path, ["v.mp4"], continued=True)
     video = look_at(results, FRAMES_A_SEGMENT + 9)
-    record = video.finish(None, VideoFacts(25.0, 521, 521, 20.84), Extent("nowhere"))
+    with extent_of(__file__) as silent:
+        record = video.finish(None, VideoFacts(25.0, 521, 521, 20.84), silent)
     results.finish_video(0, video, record, STATE)
     assert not [path for path in left(tmp_path) if path.startswith("segments/")]
     assert len((tmp_path / "exp" / "video-frames" / "v.mp4.jsonl").read_bytes().splitlines()) == 521

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from entrypoint.results.videojoin import join
 from entrypoint.results.videopiece import Piece, PieceWriter
-from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.video import VideoReading
 from tests.conftest import ROOT
-from tests.videos import Recipe, make_video, number_of, numbered
+from tests.videos import Recipe, extent_of, make_video, number_of, numbered
 
 COUNT = 40
 
@@ -29,8 +28,9 @@ def frames(width: int = 192, height: int = 128) -> list[NDArray[np.uint8]]:
 
 
 def read(path: Path) -> tuple[list[PlacedFrame], Look]:
-    reading = VideoReading(Extent(str(path)))
-    found = [frame for frame in reading if isinstance(frame, PlacedFrame)]
+    with extent_of(path) as extent:
+        reading = VideoReading(extent)
+        found = [frame for frame in reading if isinstance(frame, PlacedFrame)]
     assert reading.look is not None
     return found, reading.look
 
@@ -50,7 +50,8 @@ def annotated(source: Path, folder: Path, length: int) -> tuple[Path, str | None
     starts = range(0, len(found), length)
     pieces = [piece(folder / f"{start}.mp4", found[start : start + length], look) for start in starts]
     target = folder / "100 % of a, video.mp4"
-    return target, join(str(target), pieces, look, Extent(str(source)))
+    with extent_of(source) as extent:
+        return target, join(str(target), pieces, look, extent)
 
 
 SOURCES = {

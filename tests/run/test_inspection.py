@@ -36,6 +36,7 @@ class Numbers(Medium):
         return InputState(self.index, 0, 0, 0)
 
     def frames(self) -> Iterator[Frame | Failure]:
+        self.seen = self.state()
         for number in range(self.count):
             self.read += 1
             self.most = max(self.most, self.read - self.done)

@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from entrypoint.sources.extent import Extent
 from entrypoint.sources.filetype import identify
+from entrypoint.sources.kinds.video import Video
+from entrypoint.sources.medium import ReadOptions
 from entrypoint.sources.moving import PlacedFrame
 from entrypoint.sources.video import VideoReading
 from entrypoint.values import Failure
 from entrypoint.videofacts import VideoFacts
 from tests.conftest import ROOT
-from tests.videos import Recipe, make_video, number_of, numbered
+from tests.videos import Recipe, extent_of, make_video, number_of, numbered
 
 COUNT = 30
 QUIET = {"x265-params": "log-level=none"}
@@ -36,10 +37,13 @@ def frames(count: int = COUNT, width: int = 192, height: int = 128) -> list[NDAr
     return [numbered(number, width, height) + np.roll(noise, number, 0) for number in range(count)]
 
 
-def read(place: Path | Extent, **options: object) -> tuple[list[PlacedFrame], Failure | None, VideoReading]:
+def read(
+    path: Path | str, start: int = 0, size: int | None = None, **options: object
+) -> tuple[list[PlacedFrame], Failure | None, VideoReading]:
     """All frames, the failure at the end, and the reading itself."""
-    reading = VideoReading(place if isinstance(place, Extent) else Extent(str(place)), **options)  # type: ignore[arg-type]
-    found = list(reading)
+    with extent_of(path, start, size) as extent:
+        reading = VideoReading(extent, **options)  # type: ignore[arg-type]
+        found = list(reading)
     failure = found.pop() if found and isinstance(found[-1], Failure) else None
     return [frame for frame in found if isinstance(frame, PlacedFrame)], failure, reading  # type: ignore[return-value]
 
@@ -99,10 +103,11 @@ def test_pixels_are_those_of_opencv(tmp_path: Path) -> None:
 def test_to_draw_on_a_frame_changes_none_that_follows(tmp_path: Path, name: str, recipe: Recipe, width: int) -> None:
     path = make_video(tmp_path / name, frames(8, width), recipe)
     untouched = [frame.image.copy() for frame in read(path)[0]]
-    for frame, before in zip(VideoReading(Extent(str(path))), untouched, strict=True):
-        assert isinstance(frame, PlacedFrame)
-        np.testing.assert_array_equal(frame.image, before)
-        frame.image[:] = 255
+    with extent_of(path) as extent:
+        for frame, before in zip(VideoReading(extent), untouched, strict=True):
+            assert isinstance(frame, PlacedFrame)
+            np.testing.assert_array_equal(frame.image, before)
+            frame.image[:] = 255
     if name.startswith("rgb"):
         np.testing.assert_array_equal(untouched, frames(8, width))
 
@@ -197,7 +202,7 @@ def test_a_part_of_a_file_is_read_where_it_lies(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "x.mp4", frames())
     data = whole.read_bytes()
     (tmp_path / "archive, with: signs").write_bytes(b"before" + data + b"behind")
-    found, failure, _ = read(Extent(str(tmp_path / "archive, with: signs"), 6, len(data)))
+    found, failure, _ = read(tmp_path / "archive, with: signs", 6, len(data))
     assert failure is None
     for frame, expected in zip(found, read(whole)[0], strict=True):
         np.testing.assert_array_equal(frame.image, expected.image)
@@ -339,15 +344,15 @@ ODD = [
 @pytest.mark.parametrize(("make", "kind"), ODD)
 def test_what_is_no_video_gives_a_failure(tmp_path: Path, make: Callable[[Path], None], kind: str) -> None:
     make(tmp_path / "x.mp4")
-    found, failure, _ = read(tmp_path / "x.mp4")
-    assert not found and failure is not None and failure.kind == kind, failure
+    (failure,) = Video(0, "x.mp4", str(tmp_path / "x.mp4"), ReadOptions()).frames()
+    assert isinstance(failure, Failure) and failure.kind == kind, failure
 
 
 def test_a_name_that_is_not_unicode(tmp_path: Path) -> None:
     path = make_video(tmp_path / "x.mp4", frames(3))
     odd = os.path.join(os.fsencode(tmp_path), b"http:\xff %d,.mp4")  # noqa: PTH118
     os.rename(path, odd)  # noqa: PTH104
-    assert len(read(Extent(os.fsdecode(odd)))[0]) == 3
+    assert len(read(os.fsdecode(odd))[0]) == 3
 
 
 @pytest.mark.parametrize("megabytes", [4, 20, 30, 50])
@@ -356,12 +361,13 @@ def test_memory_that_is_out_is_a_failure_and_no_exception(tmp_path: Path, megaby
     code = """
 import os, resource, sys
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-from entrypoint.sources.extent import Extent
+from entrypoint.sources.extent import Extent, opened
 from entrypoint.sources.filetype import identify
 from entrypoint.sources.video import VideoReading
 used = int(open("/proc/self/statm").read().split()[5]) * 4096
 resource.setrlimit(resource.RLIMIT_DATA, (used + (int(sys.argv[2]) << 20),) * 2)
-print([getattr(one, "kind", "frame") for one in VideoReading(Extent(sys.argv[1]))])
+with opened(sys.argv[1]) as file:
+    print([getattr(one, "kind", "frame") for one in VideoReading(Extent(file))])
 """
     command = [sys.executable, "-c", code, str(tmp_path / "x.mp4"), str(megabytes)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -369,8 +375,9 @@ print([getattr(one, "kind", "frame") for one in VideoReading(Extent(sys.argv[1])
 
 
 def test_facts_before_and_after(tmp_path: Path) -> None:
-    reading = VideoReading(Extent(str(make_video(tmp_path / "x.mp4", frames()))))
-    assert reading.facts == VideoFacts(None, None, 0, None)
-    for _ in zip(range(3), reading, strict=False):
-        pass
+    with extent_of(make_video(tmp_path / "x.mp4", frames())) as extent:
+        reading = VideoReading(extent)
+        assert reading.facts == VideoFacts(None, None, 0, None)
+        for _ in zip(range(3), reading, strict=False):
+            pass
     assert reading.facts == VideoFacts(25.0, COUNT, 3, COUNT / 25)

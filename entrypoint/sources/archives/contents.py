@@ -8,6 +8,7 @@ from entrypoint.sources.archives.media import ArchiveOrigin
 from entrypoint.sources.archives.member import ArchiveError, Listed
 from entrypoint.sources.archives.names import Names, is_hidden, safe_name
 from entrypoint.sources.archives.opening import open_archive
+from entrypoint.sources.faults import failure_of
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
 from entrypoint.sources.suffixes import OTHER_SUFFIXES, suffix
 from entrypoint.values import Failure
@@ -42,6 +43,8 @@ class Contents:
             self._fail(Failure("unreadable", f"cannot be read: {error.strerror}"))
         except MemoryError:
             self._fail(Failure("unreadable", "no memory left to list what it holds"))
+        except Exception as error:  # noqa: BLE001 - whatever a library raises about one archive
+            self._fail(failure_of(error, self._file, "list what it holds"))
         if self._failed > _MOST_FAILED:
             self._fail(Failure("unreadable", f"{self._failed - _MOST_FAILED} more of its members cannot be read"))
         if not self._count:

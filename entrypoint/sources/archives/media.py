@@ -1,7 +1,6 @@
 """Members of archives as inputs of a run."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from abc import abstractmethod
@@ -13,7 +12,7 @@ from typing import IO
 from entrypoint.inputstate import InputState
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.member import Archive, ArchiveError
-from entrypoint.sources.extent import Extent
+from entrypoint.sources.extent import Extent, InputFile
 from entrypoint.sources.medium import Medium, ReadOptions
 from entrypoint.sources.moving import VideoMedium
 from entrypoint.sources.origin import Origin
@@ -66,11 +65,7 @@ class MemberMedium(Medium):
         """Bytes that it may have."""
 
     def state(self) -> InputState | None:
-        """The archive's: whoever changes one of its members changes it."""
-        try:
-            return InputState.of(os.stat(self.archive.path))  # noqa: PTH116 - asked for each of many members
-        except OSError:
-            return None
+        return self.archive.state
 
     def read_ahead(self) -> None:
         """Where members come one after another, take this one now that it is its turn."""
@@ -91,7 +86,7 @@ class MemberMedium(Medium):
         return failure or file
 
     def _taken(self) -> tempfile.SpooledTemporaryFile[bytes] | Failure:
-        """The same, or what was unpacked when it was its turn; it is the caller's to close."""
+        """Return `_unpacked`, perhaps as of when it was this member's turn; the file is the caller's to close."""
         held, self._held = self._held, None
         return self._unpacked() if held is None else held
 
@@ -102,13 +97,18 @@ class StillMember(StillMedium, MemberMedium):
     __slots__ = ()
     _most = _MOST_STILL
 
-    def digest(self) -> str | None:
+    def digest(self) -> tuple[str, InputState] | None:
         with suppress(MemoryError):
             data = self.read()
-            return None if isinstance(data, Failure) else hashlib.sha256(data).hexdigest()
+            return None if isinstance(data, Failure) else (hashlib.sha256(data).hexdigest(), self.archive.state)
         return None
 
     def read(self) -> bytes | Failure:
+        self.seen = self.archive.state
+        data = self._read()
+        return self.archive.change() or data
+
+    def _read(self) -> bytes | Failure:
         if not self.archive.in_order:
             return self.archive.read(self.number, _MOST_STILL)
         file = self._taken()
@@ -132,10 +132,11 @@ class VideoMember(VideoMedium, MemberMedium):
 
     @contextmanager
     def extent(self) -> Iterator[Extent | Failure]:
-        found = self.archive.extent(self.number)
-        if found is not None:
-            yield found
-            return
+        self.seen = self.archive.state
+        with self.archive.extent(self.number) as found:
+            if found is not None:
+                yield found
+                return
         file = self._taken()
         if isinstance(file, Failure):
             yield file
@@ -143,7 +144,7 @@ class VideoMember(VideoMedium, MemberMedium):
         with file:
             file.rollover()
             file.flush()
-            yield Extent(f"/proc/self/fd/{file.fileno()}")
+            yield Extent(InputFile(self.archive.path, file.fileno(), self.archive.status))
 
 
 def _writer(file: IO[bytes]) -> Callable[[bytes], object]:

@@ -1,10 +1,13 @@
 """What archives hold, and what can be asked of them, whatever their format."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from entrypoint.sources.extent import Extent
+from entrypoint.inputstate import InputState
+from entrypoint.sources.extent import Extent, change
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 _MOST_UNPACKED = 64 << 20  # bytes, up to which nothing is asked
@@ -43,8 +46,18 @@ class Archive(ABC):
     in_order = False
     """Whether members come one after the other only: one before the last that was read means to begin again."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, status: os.stat_result) -> None:
+        """`status`: the system's account of the file when it was opened to be listed."""
+        self.path, self.status = path, status
+
+    @property
+    def state(self) -> InputState:
+        """The state of the file: whoever changes one of its members changes it."""
+        return InputState.of(self.status)
+
+    def change(self) -> Failure | None:
+        """Return a failure if the file is no longer the one that was listed, None otherwise."""
+        return change(self.path, self.status)
 
     @abstractmethod
     def members(self) -> Iterator[Listed]:
@@ -55,8 +68,8 @@ class Archive(ABC):
         """
 
     @abstractmethod
-    def extent(self, number: int) -> Extent | Failure | None:
-        """Where the bytes of a member lie as they are; None where they are packed."""
+    def extent(self, number: int) -> AbstractContextManager[Extent | Failure | None]:
+        """Hold the bytes of a member open for the time of the block; give None if they are packed."""
 
     @abstractmethod
     def unpack(self, number: int, write: Callable[[bytes], object], most: int) -> Failure | None:

@@ -22,16 +22,16 @@ def open_archive(path: str) -> Archive | None:
 
     Where a name says that it is a tar archive, a compressed file is taken for one even if nothing can be unpacked.
     """
-    with opened(path) as descriptor:
-        if isinstance(descriptor, Failure):
+    with opened(path) as file:
+        if isinstance(file, Failure):
             return None
-        head = os.pread(descriptor, _BLOCK, 0)
+        head = os.pread(file.descriptor, _BLOCK, 0)
         if head.startswith(_ZIP_STARTS):
-            return ZipArchive(path)
+            return ZipArchive(path, file.status)
         if _is_tar(head):
-            return TarArchive(path)
-        if head.startswith(MAGIC):
-            return PackedTar(path) if _NAME_OF_TAR.search(path) or _holds_tar(descriptor, head) else None
+            return TarArchive(path, file.status)
+        if head.startswith(MAGIC) and (_NAME_OF_TAR.search(path) or _holds_tar(file.descriptor, head)):
+            return PackedTar(path, file.status)
     return None
 
 
@@ -47,10 +47,10 @@ def is_named_archive(path: str) -> bool:
 
 def nothing_in(path: str) -> Failure | None:
     """Why not a byte of a file can be read, None where one can."""
-    with opened(path) as descriptor:
-        if isinstance(descriptor, Failure):
-            return descriptor
-        return None if os.fstat(descriptor).st_size else Failure("empty", "0 bytes")
+    with opened(path) as file:
+        if isinstance(file, Failure):
+            return file
+        return None if file.size else Failure("empty", "0 bytes")
 
 
 def _holds_tar(descriptor: int, head: bytes) -> bool:

@@ -4,13 +4,14 @@ import os
 import threading
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from entrypoint.sources.archives.member import Archive, ArchiveError, Listed, too_large
 from entrypoint.sources.archives.tarwalk import TarMember, members
 from entrypoint.sources.archives.unpacking import Plain, Source, Unpacked
-from entrypoint.sources.extent import Extent, opened
+from entrypoint.sources.extent import Extent, InputFile, opened
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 _CHUNK = 1 << 18
@@ -20,8 +21,8 @@ _MAGIC_BYTES = 8
 class TarArchive(Archive):
     """One that is not compressed; where its members lie is remembered when they are listed."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, status: os.stat_result) -> None:
+        super().__init__(path, status)
         self._places, self._sizes = array("Q"), array("Q")
 
     def members(self) -> Iterator[Listed]:
@@ -31,36 +32,38 @@ class TarArchive(Archive):
                 self._sizes.append(found.member.size)
                 yield Listed(number, found.member, partial(self._head, number))
 
-    def extent(self, number: int) -> Extent | Failure | None:
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                return descriptor
-            return self._cut(descriptor, number) or Extent(self.path, self._places[number], self._sizes[number])
+    @contextmanager
+    def extent(self, number: int) -> Iterator[Extent | Failure | None]:
+        with opened(self.path) as file:
+            yield file if isinstance(file, Failure) else self._cut(file, number) or self._extent(file, number)
+
+    def _extent(self, file: InputFile, number: int) -> Extent:
+        return Extent(replace(file, status=self.status), self._places[number], self._sizes[number])
 
     def unpack(self, number: int, write: Callable[[bytes], object], most: int) -> Failure | None:
         place, size = self._places[number], self._sizes[number]
         if size > most:
             return too_large(size, most)
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                return descriptor
-            if failure := self._cut(descriptor, number):
+        with opened(self.path) as file:
+            if isinstance(file, Failure):
+                return file
+            if failure := self._cut(file, number):
                 return failure
             try:
                 for at in range(place, place + size, _CHUNK):
-                    write(os.pread(descriptor, min(_CHUNK, place + size - at), at))
+                    write(os.pread(file.descriptor, min(_CHUNK, place + size - at), at))
             except OSError as error:
                 return Failure("unreadable", f"cannot be read: {error.strerror}")
         return None
 
     def _head(self, number: int, length: int) -> bytes | Failure:
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                return descriptor
-            return os.pread(descriptor, min(length, self._sizes[number]), self._places[number])
+        with opened(self.path) as file:
+            if isinstance(file, Failure):
+                return file
+            return os.pread(file.descriptor, min(length, self._sizes[number]), self._places[number])
 
-    def _cut(self, descriptor: int, number: int) -> Failure | None:
-        if self._places[number] + self._sizes[number] > os.fstat(descriptor).st_size:
+    def _cut(self, file: InputFile, number: int) -> Failure | None:
+        if self._places[number] + self._sizes[number] > file.size:
             return Failure("truncated", "it reaches beyond the end of the archive")
         return None
 
@@ -70,8 +73,8 @@ class PackedTar(Archive):
 
     in_order = True
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, status: os.stat_result) -> None:
+        super().__init__(path, status)
         self._lock = threading.Lock()
         self._pass: _Pass | None = None
 
@@ -81,8 +84,9 @@ class PackedTar(Archive):
             for number, one in enumerate(found):
                 yield Listed(number, one.member, partial(_head, source, one.member.size))
 
-    def extent(self, number: int) -> Extent | Failure | None:
-        return None
+    @contextmanager
+    def extent(self, number: int) -> Iterator[Extent | Failure | None]:
+        yield None
 
     def unpack(self, number: int, write: Callable[[bytes], object], most: int) -> Failure | None:
         with self._lock:
@@ -100,6 +104,9 @@ class PackedTar(Archive):
             except OSError as error:
                 self.close()
                 return Failure("unreadable", f"cannot be read: {error.strerror}")
+            except Exception:
+                self.close()  # else the members behind this one would be missed
+                raise
 
     def close(self) -> None:
         """Let go of the file, which is opened again when something is to be read."""
@@ -145,9 +152,9 @@ def _head(source: Source, size: int, length: int) -> bytes:
 
 def _walk(path: str, files: ExitStack, *, packed: bool) -> tuple[Source, Iterator[TarMember]]:
     """The bytes of a tar archive, unpacked, and the members among them; the file is open as long as `files` are."""
-    descriptor = files.enter_context(opened(path))
-    if isinstance(descriptor, Failure):
-        raise ArchiveError(descriptor.kind, descriptor.detail)
-    file = files.enter_context(os.fdopen(descriptor, "rb", closefd=False))
-    source = Unpacked(file, os.pread(descriptor, _MAGIC_BYTES, 0)) if packed else Plain(file)
+    found = files.enter_context(opened(path))
+    if isinstance(found, Failure):
+        raise ArchiveError(found.kind, found.detail)
+    file = files.enter_context(os.fdopen(found.descriptor, "rb", closefd=False))
+    source = Unpacked(file, os.pread(found.descriptor, _MAGIC_BYTES, 0)) if packed else Plain(file)
     return source, members(source)

@@ -6,14 +6,15 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 from entrypoint.sources.archives.member import Archive, ArchiveError, Listed, Member, bomb, is_bomb, too_large
 from entrypoint.sources.archives.zipdirectory import ZipEntry, entries
 from entrypoint.sources.archives.zipmethods import METHODS, STORED, unpacked
-from entrypoint.sources.extent import Extent, opened
+from entrypoint.sources.extent import Extent, InputFile, opened
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 _LOCAL, _LOCAL_BYTES = b"PK\x03\x04", 30
@@ -24,18 +25,18 @@ _CHUNK = 1 << 18
 class ZipArchive(Archive):
     """A zip file; what its directory says of each entry is remembered when it is listed."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, status: os.stat_result) -> None:
+        super().__init__(path, status)
         self._places, self._sizes, self._packed = array("Q"), array("Q"), array("Q")
         self._crcs, self._methods = array("L"), array("H")
 
     def members(self) -> Iterator[Listed]:
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                raise ArchiveError(descriptor.kind, descriptor.detail)
-            self._remember(descriptor)
+        with opened(self.path) as file:
+            if isinstance(file, Failure):
+                raise ArchiveError(file.kind, file.detail)
+            self._remember(file.descriptor)
             overlapping = self._overlapping()
-            for number, entry in enumerate(entries(descriptor)):
+            for number, entry in enumerate(entries(file.descriptor)):
                 if entry.is_folder:
                     continue
                 failure = _fault(entry)
@@ -43,16 +44,20 @@ class ZipArchive(Archive):
                     failure = Failure("damaged", "its bytes are also those of another member")
                 yield Listed(number, Member(entry.name, entry.size, failure), partial(self._head, number))
 
-    def extent(self, number: int) -> Extent | Failure | None:
+    @contextmanager
+    def extent(self, number: int) -> Iterator[Extent | Failure | None]:
         if self._methods[number] != STORED:
-            return None
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                return descriptor
-            try:
-                return Extent(self.path, self._start(descriptor, number), self._sizes[number])
-            except ArchiveError as error:
-                return error.failure
+            yield None
+            return
+        with opened(self.path) as file:
+            yield file if isinstance(file, Failure) else self._extent(file, number)
+
+    def _extent(self, file: InputFile, number: int) -> Extent | Failure:
+        try:
+            start = self._start(file.descriptor, number)
+        except ArchiveError as error:
+            return error.failure
+        return Extent(replace(file, status=self.status), start, self._sizes[number])
 
     def unpack(self, number: int, write: Callable[[bytes], object], most: int) -> Failure | None:
         size = self._sizes[number]
@@ -85,12 +90,12 @@ class ZipArchive(Archive):
         """Have the first `length` bytes written, and the CRC checked where that is all."""
         if is_bomb(self._sizes[number], self._packed[number]):
             return bomb(self._sizes[number], self._packed[number])
-        with opened(self.path) as descriptor:
-            if isinstance(descriptor, Failure):
-                return descriptor
+        with opened(self.path) as file:
+            if isinstance(file, Failure):
+                return file
             try:
                 crc, left = 0, length
-                for piece in self._pieces(descriptor, number, length):
+                for piece in self._pieces(file.descriptor, number, length):
                     write(piece)
                     crc, left = zlib.crc32(piece, crc), left - len(piece)
             except ArchiveError as error:

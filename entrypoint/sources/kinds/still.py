@@ -1,6 +1,5 @@
 """Still images."""
 
-from entrypoint.sources.decode import read_bytes
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds import register
 from entrypoint.sources.medium import FileMedium
@@ -21,4 +20,5 @@ class Still(StillMedium, FileMedium):
         return identify_head(head).family == "image"
 
     def read(self) -> bytes | Failure:
-        return read_bytes(self.path)
+        with self.opened() as file:
+            return file if isinstance(file, Failure) else file.read()

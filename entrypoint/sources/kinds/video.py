@@ -25,4 +25,5 @@ class Video(VideoMedium, FileMedium):
 
     @contextmanager
     def extent(self) -> Iterator[Extent | Failure]:
-        yield Extent(self.path)
+        with self.opened() as file:
+            yield file if isinstance(file, Failure) else Extent(file)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from entrypoint.sources.archives.member import Archive, ArchiveError
 from entrypoint.sources.archives.opening import open_archive
+from entrypoint.sources.extent import Extent
 from entrypoint.values import Failure
 
 MOST = 1 << 26
@@ -121,9 +122,9 @@ def test_members_that_are_not_packed_lie_in_the_file(tmp_path: Path, kind: str) 
     data = MAKERS[kind](FILES)
     archive = opened(tmp_path, data)
     for one in archive.members():
-        extent = archive.extent(one.number)
-        assert extent is not None and not isinstance(extent, Failure) and extent.size is not None
-        assert data[extent.start : extent.start + extent.size] == FILES[one.member.name]
+        with archive.extent(one.number) as extent:
+            assert isinstance(extent, Extent) and extent.size is not None
+            assert data[extent.start : extent.start + extent.size] == FILES[one.member.name]
 
 
 def test_members_of_a_compressed_tar_may_be_asked_for_in_any_order(tmp_path: Path) -> None:
