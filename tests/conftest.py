@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +85,11 @@ def heed_signals() -> None:
         signal.signal(stop, signal.SIG_DFL)
 
 
-def start(*args: object, **options: Any) -> "subprocess.Popen[str]":
-    """Start the command as a process of its own."""
+def start(*args: object, program: Sequence[str] = ("-m", "entrypoint"), **options: Any) -> "subprocess.Popen[str]":
+    """Start the command, or another `program` in Python, as a process of its own."""
     options.setdefault("preexec_fn", heed_signals)
     return subprocess.Popen(
-        [sys.executable, "-m", "entrypoint", *map(str, args)],
+        [sys.executable, *program, *map(str, args)],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,

@@ -91,6 +91,7 @@ def load(
             of_members = [enginechoice.gpu_engines(one, devices, options, media) for one in members]
         for one in members:
             one.graph.constants.clear()  # the engines have them
+        weights.require_unchanged()
         engines = [JoinedEngine(them) if len(them) > 1 else them[0] for them in zip(*of_members, strict=True)]
         detectors = [Detector(engine, network, options) for engine in engines]
         _say_what_is_different(detectors[0], network, options, settings)

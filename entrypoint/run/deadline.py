@@ -1,5 +1,6 @@
 """`--time-budget`: when to stop taking new work, so that the run ends cleanly in time."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ TIMED_OUT = "timed_out"
 _SECONDS_PER_RECORD = 0.0004
 _SPARE_SECONDS = 1.0
 _TRIAL_SIDE = 640  # pixels of a side of the image by which the time for larger ones is judged
+_LEAST_SECONDS = 1.0  # that a read may take, and threads to go on behind it
 _MOST_READERS = 256  # threads that read; they are started as they are needed
 _SLOWER = 1.5  # how much more than its share of pixels a large image may take
 
@@ -52,18 +54,25 @@ class Deadline:
         self._seconds_per_record = _SECONDS_PER_RECORD + seconds_per_record
 
     def within(self, call: Callable[[], T]) -> T | Failure:
-        """Return what `call` returns, or a failure if it has not returned by the time at which the run has to end.
+        """Return what `call` returns, or a failure if it has not returned while there is time for two more steps.
 
-        A read may never return, as from a file server that is gone: it is left behind on a thread of its own. Raise
-        what the call raises.
+        A read may never return, as from a file server that is gone: it is left behind on a thread of its own. The steps
+        are for images that wait for others of their shape. Raise what the call raises.
         """
         if self._end is None or self._readers is None:
             return call()
         future = self._readers.submit(call)
-        wait([future], max(0.0, self._end - self._records * self._seconds_per_record - time.monotonic()))
+        wait([future], max(self._step, _LEAST_SECONDS, self._time_left() - 2 * self._step - _LEAST_SECONDS))
         if future.done():
             return future.result()
         return Failure(TIMED_OUT, "its reading had not ended when the time budget did")
+
+    def aside(self, call: Callable[[], object]) -> None:
+        """Make a call that may never return, and that nobody has to wait for."""
+        if self._readers is None:
+            call()
+        else:
+            self._readers.submit(call)
 
     @contextmanager
     def step(self) -> Iterator[bool]:
@@ -77,10 +86,18 @@ class Deadline:
 
     def passed(self) -> bool:
         """Whether another step that takes as long as the longest so far would end too late."""
+        return self._time_left() < self._step
+
+    @property
+    def _step(self) -> float:
+        """Seconds that a step takes."""
+        return self._longest or self._expected
+
+    def _time_left(self) -> float:
+        """Return the seconds until the files with all records have to be written."""
         if self._end is None:
-            return False
-        step = self._longest or self._expected
-        return time.monotonic() + step + self._records * self._seconds_per_record > self._end
+            return math.inf
+        return self._end - self._records * self._seconds_per_record - time.monotonic()
 
 
 def expected_seconds(detector: Detector) -> float:

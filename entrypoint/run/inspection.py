@@ -52,6 +52,21 @@ class Inspection:
         """Whether there is another frame to take."""
         return not self._all_taken
 
+    def read_ahead(self) -> bool:
+        """Have the medium read ahead of its turn; return whether it is still to be looked at. Raise OutputError."""
+        late = None
+        with suppress(Exception):  # it is raised again when the medium is read
+            if self.medium.in_order:
+                late = self._deadline.within(self.medium.read_ahead)
+            else:
+                self._deadline.aside(self.medium.read_ahead)
+        if late is None:
+            return True
+        self._all_taken = True
+        self._note(late)
+        self._end_if_complete()
+        return False
+
     def next_frame(self) -> Frame | None:
         """The next frame, to be looked at; None where there is none. Only one thread at a time may ask.
 

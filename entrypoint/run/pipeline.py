@@ -4,7 +4,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import takewhile
 
 from entrypoint.detect.detector import Detector
@@ -75,21 +75,20 @@ class Pipeline:
 
         in_time = takewhile(lambda _: not self._deadline.passed(), media)
         if self._batch_size == 1 and not self._lanes[0].device.on_gpu:
-            self._one_by_one(map(inspect, self._announced(in_time, len(self._lanes) * _READ_AHEAD)))
+            self._one_by_one(self._announced(map(inspect, in_time), len(self._lanes) * _READ_AHEAD))
         else:
-            self._in_batches(map(inspect, self._announced(in_time, self._threads * _READ_AHEAD)))
+            self._in_batches(self._announced(map(inspect, in_time), self._threads * _READ_AHEAD))
         for medium in crowded:
             inspection = inspect(medium, alone=True)
             while inspection.has_more and self._take_one(self._lanes[0], inspection, lambda _: None):
                 pass
 
-    def _announced(self, media: Iterable[Medium], ahead: int) -> Iterator[Medium]:
-        """Give the same media, `ahead` of which the kernel is told to read before their turn."""
-        waiting: deque[Medium] = deque()
-        for medium in media:
-            with suppress(Exception):  # it is raised again when the medium is read
-                self._deadline.within(medium.read_ahead)
-            waiting.append(medium)
+    def _announced(self, media: Iterable[Inspection], ahead: int) -> Iterator[Inspection]:
+        """Give the same media, `ahead` of which are read ahead of their turn."""
+        waiting: deque[Inspection] = deque()
+        for inspection in media:
+            if inspection.read_ahead():
+                waiting.append(inspection)
             if len(waiting) > ahead:
                 yield waiting.popleft()
         yield from waiting

@@ -41,11 +41,13 @@ class InputFile:
             return Failure("too_large", f"{self.size} bytes, more than the {MOST_BYTES} read")
         try:
             with io.FileIO(self.descriptor, closefd=False) as file:
-                data = file.readall()
+                data: bytes | None = file.readall()
         except OSError as error:
             return Failure("unreadable", f"cannot be read: {error.strerror}")
         except MemoryError:
             return Failure(OUT_OF_MEMORY, "no memory left to read it")
+        if data is None:  # from a file that only looks like one, such as /proc/kmsg
+            return Failure("unreadable", "it has nothing to be read now")
         return self.change() or data
 
     def change(self) -> Failure | None:

@@ -103,7 +103,7 @@ def identify(path: Path) -> FileType:
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        head = file.read(HEAD_BYTES)
+        head = file.read(HEAD_BYTES) or b""  # None from a file that only looks like one, such as /proc/kmsg
         if head.startswith(b"PK\x03\x04"):
             return _identify_zip(file)
         found = identify_head(head)

@@ -70,6 +70,11 @@ class Medium(ABC):
         self.exif: Exif | None = None
         """When and where it was taken, known with its first frame; None where that was not asked for."""
 
+    @property
+    def in_order(self) -> bool:
+        """Whether it can be read only after those before it, so that it has to be read ahead in its turn."""
+        return False
+
     @abstractmethod
     def state(self) -> InputState | None:
         """What tells later whether the input has changed; None where there is no file to look at."""

@@ -1,7 +1,6 @@
 """The files below a folder, and what each of them is: a medium, a failure that needs a record, or to be ignored."""
 
 import os
-import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
 from entrypoint.sources.archives.opening import is_named_archive, may_be_archive, nothing_in
+from entrypoint.sources.extent import opened
 from entrypoint.sources.faults import failure_of
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
 from entrypoint.sources.linkguard import Identity, LinkGuard, identity
@@ -155,14 +155,10 @@ def link_failure(path: str) -> Failure | None:
 
 
 def read_head(path: str) -> bytes | None:
-    """The first bytes of a file; None for what is no regular file or cannot be read."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
-            return None
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read(HEAD_BYTES)
-    except OSError:
-        return None
+    """Return the first bytes of a file; None if it is no regular file or cannot be read."""
+    with opened(path) as file, suppress(OSError):
+        return None if isinstance(file, Failure) else os.read(file.descriptor, HEAD_BYTES)
+    return None
 
 
 def _may_lead_nowhere(entry: os.DirEntry[str]) -> bool:

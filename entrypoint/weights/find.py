@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
+from entrypoint.sources.extent import change
 from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
 from entrypoint.weights import registry
 from entrypoint.weights.advice import article, refusal
-from entrypoint.weights.facts import sha256
 from entrypoint.weights.inspect import facts_of
 
 _SHOWN = 10
@@ -18,18 +18,28 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file that holds a model; or an ensemble, whose `members` are such files, and whose path is the first one's."""
+    """A file that holds a model; or an ensemble, whose `members` are such files, and whose path is the first one's.
+
+    `status`: the system's account of the file, or of the first member, when its sha256 was taken.
+    """
 
     path: Path
     kind: FileType
     size: int
     sha256: str
+    status: os.stat_result
     members: "tuple[Weights, ...]" = ()
 
     @property
     def label(self) -> str:
         """The file, or all files, for a person."""
         return " + ".join(str(one.path) for one in self.members or (self,))
+
+    def require_unchanged(self) -> None:
+        """Raise WeightsError if a file is not the one any more whose sha256 was taken."""
+        for one in self.members or (self,):
+            if failure := change(str(one.path), one.status):
+                raise WeightsError(f"{one.path} was {failure.detail}")
 
 
 def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
@@ -47,7 +57,7 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
     # Which files, and in which order: the class ids are those of the first.
     digest = hashlib.sha256("\n".join(one.sha256 for one in members).encode()).hexdigest()
     kind = FileType("weights", f"ensemble of {len(members)} files")
-    return Weights(members[0].path, kind, sum(one.size for one in members), digest, members)
+    return Weights(members[0].path, kind, sum(one.size for one in members), digest, members[0].status, members)
 
 
 def _find_one(wanted: str | None, places: Sequence[Path]) -> Weights:
@@ -126,10 +136,11 @@ def _distinct(candidates: Iterable[tuple[Path, FileType]]) -> list[Weights]:
     found: dict[str, Weights] = {}
     for path, kind in candidates:
         try:
-            digest, size = sha256(path), path.stat().st_size
+            with path.open("rb") as file:
+                status, digest = os.fstat(file.fileno()), hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
-        found.setdefault(digest, Weights(path, kind, size, digest))
+        found.setdefault(digest, Weights(path, kind, status.st_size, digest, status))
     return list(found.values())
 
 

@@ -64,6 +64,10 @@ class MemberMedium(Medium):
     def _most(self) -> int:
         """Bytes that it may have."""
 
+    @property
+    def in_order(self) -> bool:
+        return self.archive.in_order
+
     def state(self) -> InputState | None:
         return self.archive.state
 
