@@ -17,6 +17,8 @@ from entrypoint.sources.container import OpenVideo, open_video
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 
+_MOST_SECONDS_BACK = 0.5  # of a sound's clock; if it goes back by more, it has started again
+
 
 def join(path: str, pieces: Sequence[Piece], look: Look, sound: Extent | None) -> str | None:
     """Make the video at `path`, which plays before all of it has been loaded; `sound`: where its source lies.
@@ -84,15 +86,25 @@ def _pictures(pieces: Sequence[Piece], look: Look, stream: Stream) -> Iterator[P
 
 
 def _sounds(source: OpenVideo, taken: dict[int, Stream], origin: float) -> Iterator[Packet[Stream]]:
-    """The packets of these streams, as far as they can be read, each later than the one before it of its stream."""
+    """Give the packets of these streams, as far as they can be read, each later than the one before it of its stream.
+
+    Where a stream's clock starts again, its packets go on behind the last one.
+    """
     container, last = source.container, dict[int, int]()
+    shift = dict.fromkeys(taken, 0)
     try:
         for packet in container.demux([container.streams[index] for index in taken]):
             place = packet.stream_index
-            if not packet.size or packet.dts is None or packet.dts <= last.get(place, packet.dts - 1):
+            if not packet.size or packet.dts is None:
                 continue
-            last[place] = packet.dts
-            back = round(origin / packet.time_base)
+            before = last.get(place)
+            if before is not None and (before - packet.dts - shift[place]) * packet.time_base > _MOST_SECONDS_BACK:
+                shift[place] = before + (packet.duration or 1) - packet.dts
+            dts = packet.dts + shift[place]
+            if before is not None and dts <= before:
+                continue
+            last[place] = dts
+            back = round(origin / packet.time_base) - shift[place]
             packet.pts, packet.dts = (packet.dts if packet.pts is None else packet.pts) - back, packet.dts - back
             packet.stream = taken[place]
             yield packet

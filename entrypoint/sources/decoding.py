@@ -21,6 +21,25 @@ _SPARE_SECONDS, _SPARE_FRAMES, _SPARE_SHARE = 0.2, 4, 0.005
 _TELL_DURATION = frozenset(("matroska", "flv", "asf"))
 
 
+def clock_restarts(video: OpenVideo, seconds: float) -> bool:
+    """Return whether the clock of the pictures goes back by more than so many seconds anywhere in a video.
+
+    All packets are read for that, and none is decoded. Damage counts as a restart.
+    """
+    last = None
+    try:
+        for packet in video.container.demux(video.stream):
+            if packet.dts is not None:
+                if last is not None and (last - packet.dts) * float(packet.time_base) > seconds:
+                    return True
+                last = packet.dts
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return True
+    return False
+
+
 class Decoding:
     """Goes through a video once, from where it stands."""
 

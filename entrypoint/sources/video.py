@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from entrypoint.sources.container import OpenVideo, open_video
-from entrypoint.sources.decoding import Decoding
+from entrypoint.sources.decoding import Decoding, clock_restarts
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.look import Look
 from entrypoint.sources.moving import PlacedFrame
@@ -25,6 +25,10 @@ _SEEKS = (0.0, 10.0)
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _FPS_OF_UNKNOWN = 25
 _MILLISECOND = Fraction(1, 1000)
+# By so much a time may lie before that of the frame before it; by more, the clock has started again.
+_FRAMES_BACK, _SECONDS_BACK = 3, 0.1
+# Formats in which a place is sought by its time: FFmpeg takes any place whose time is that, also behind a restart.
+_SOUGHT_BY_TIME = frozenset(("mpeg", "mpegts"))
 
 
 class VideoReading:
@@ -44,6 +48,7 @@ class VideoReading:
         """What is known of the video: `frames_read` counts on, and the end may correct the rest."""
         self.look: Look | None = None
         """Known when the first frame has come."""
+        self._until = 0.0  # when the last frame that was decoded ends, in seconds
 
     def __iter__(self) -> Iterator[PlacedFrame | Failure]:
         try:
@@ -54,7 +59,7 @@ class VideoReading:
             yield Failure("unreadable", f"cannot be read: {error.strerror}")
 
     def _read(self) -> Iterator[PlacedFrame | Failure]:
-        seeks = list(_SEEKS) if self._behind and self._behind.pts is not None else []
+        seeks = list(_SEEKS) if self._can_seek() else []
         while True:
             seek = seeks.pop(0) if seeks else None
             with open_video(self._extent) as video:
@@ -72,6 +77,17 @@ class VideoReading:
                 # What a decoder makes of damaged parts depends on all that came before them.
                 seeks.clear()
 
+    def _can_seek(self) -> bool:
+        """Return whether the place behind which reading goes on is the only one of its time."""
+        if self._behind is None or self._behind.pts is None:
+            return False
+        with open_video(self._extent) as video:
+            return not (
+                isinstance(video, OpenVideo)
+                and video.format in _SOUGHT_BY_TIME
+                and clock_restarts(video, _most_back(video))
+            )
+
     def _pass(
         self, video: OpenVideo, decoding: Decoding, frames: Iterator[VideoFrame], *, sought: bool
     ) -> Iterator[PlacedFrame]:
@@ -80,6 +96,7 @@ class VideoReading:
         for time, pts, frame, position in _placed(video, decoding, frames, self._behind if sought else None):
             if sought and decoding.errors:
                 return
+            self._until = time + 1 / (video.fps or _FPS_OF_UNKNOWN)
             if position.index < done:
                 continue
             self._behind, self.look = position, self.look or _look(video, frame)
@@ -99,6 +116,9 @@ class VideoReading:
         count = self._count
         failure = decoding.failure(count)
         duration = video.duration or (None if failure else decoding.seconds)
+        seen = self._until - video.start
+        if duration and seen > duration + _most_back(video):
+            duration = round(seen, 6)  # its own account is of one part, and the clock has started again behind that
         self.facts = VideoFacts(video.fps, video.frames if failure else count, count, duration)
         if failure and count and self._accept_damaged:
             self.accepted = failure
@@ -109,18 +129,29 @@ class VideoReading:
 def _placed(
     video: OpenVideo, decoding: Decoding, frames: Iterator[VideoFrame], behind: Position | None
 ) -> Iterator[tuple[float, int, VideoFrame, Position]]:
-    """Each frame with its time in seconds, the same in the stream's units so that they count up, and its position."""
+    """Give each frame with its time in seconds, the same in the stream's units so that they count up, and its position.
+
+    Where the clock starts again, as in recordings that were joined, the time goes on behind the frame before.
+    """
     unit, step = float(video.stream.time_base or _MILLISECOND), 1 / (video.fps or _FPS_OF_UNKNOWN)
     last, pts = (behind.index, behind.pts) if behind else (-1, None)
     size = (behind.width, behind.height) if behind else None
-    in_order, time = video.format != "avi", video.start - step
+    in_order, time, shift = video.format != "avi", video.start - step, 0.0
     for index, frame in enumerate(frames, last + 1):
         size = size or ((frame.height, frame.width) if frame.rotation % 180 else (frame.width, frame.height))
         in_order = in_order and frame.pts is not None and (pts is None or frame.pts > pts)
-        time = time + step if frame.pts is None else frame.pts * unit
+        following = time + step
+        time = following if frame.pts is None else frame.pts * unit + shift
+        if time < following - step - _most_back(video):
+            shift += following - time
+            time = following
         own = round(time / unit)
         pts = own if pts is None else max(pts + 1, own)
         yield time, pts, frame, Position(index, pts if in_order and not decoding.errors else None, *size)
+
+
+def _most_back(video: OpenVideo) -> float:
+    return max(_FRAMES_BACK / (video.fps or _FPS_OF_UNKNOWN), _SECONDS_BACK)
 
 
 def _look(video: OpenVideo, frame: VideoFrame) -> Look:

@@ -54,6 +54,16 @@ def annotated(source: Path, folder: Path, length: int) -> tuple[Path, str | None
         return target, join(str(target), pieces, look, extent)
 
 
+def test_sound_goes_on_where_its_clock_starts_again(tmp_path: Path) -> None:
+    parts = [make_video(tmp_path / f"{number}.ts", frames(), Recipe(audio="aac")) for number in range(2)]
+    (tmp_path / "x.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    path, said = annotated(tmp_path / "x.ts", tmp_path, 2 * COUNT)
+    assert said is None
+    with av.open(str(path)) as video:
+        seconds = float(video.streams.audio[0].duration * video.streams.audio[0].time_base)  # type: ignore[operator]
+    assert seconds == pytest.approx(2 * COUNT / 25, abs=0.2)
+
+
 SOURCES = {
     "plain.mp4": Recipe(audio="aac"),
     "turned.mp4": Recipe(turned=90),

@@ -348,6 +348,55 @@ def test_what_is_no_video_gives_a_failure(tmp_path: Path, make: Callable[[Path],
     assert isinstance(failure, Failure) and failure.kind == kind, failure
 
 
+JOINED = {
+    "a.ts": Recipe(audio="aac"),
+    "a.mpg": Recipe("mpeg2video", audio="mp2"),
+    "a.mkv": Recipe(),
+    "a.webm": Recipe("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+}
+
+
+def joined(path: Path, recipe: Recipe, count: int = COUNT) -> Path:
+    """Two recordings, one behind the other in one file, each with a clock that starts at its own beginning."""
+    for start in (0, count):
+        part = make_video(path.with_stem("part"), [numbered(start + number) for number in range(count)], recipe)
+        with path.open("ab") as file:
+            file.write(part.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_time_goes_on_where_a_clock_starts_again(tmp_path: Path, name: str) -> None:
+    found, failure, reading = read(joined(tmp_path / name, JOINED[name]))
+    assert failure is None and [number_of(frame.image) for frame in found] == list(range(2 * COUNT))
+    times = [frame.time or 0.0 for frame in found]
+    assert [round(later - time, 3) for time, later in pairwise(times)] == [0.04] * (2 * COUNT - 1)
+    assert reading.facts.duration == pytest.approx(2 * COUNT / 25, abs=0.001)
+    assert all(later.pts > frame.pts for frame, later in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "at"),
+    [("a.ts", 500, 450), ("a.ts", 500, 650), ("a.mpg", 500, 214), ("a.mkv", 30, 15), ("a.webm", 30, 45)],
+)
+def test_reading_goes_on_at_a_place_whose_time_comes_twice(tmp_path: Path, name: str, count: int, at: int) -> None:
+    path = joined(tmp_path / name, JOINED[name], count)
+    whole, _, reading = read(path)
+    rest, failure, again = read(path, after=whole[at].position)
+    assert failure is None and again.facts == reading.facts
+    assert [(frame.index, frame.time, frame.pts) for frame in rest] == [
+        (frame.index, frame.time, frame.pts) for frame in whole[at + 1 :]
+    ]
+    assert [number_of(frame.image) for frame in rest] == list(range(at + 1, 2 * count))
+
+
+def test_a_jump_ahead_of_a_clock_is_a_gap_in_the_recording(tmp_path: Path) -> None:
+    times = [number + 1000 * (number >= 10) for number in range(20)]
+    found, failure, reading = read(make_video(tmp_path / "x.mkv", frames(20), Recipe(times=times)))
+    assert failure is None and [round((frame.time or 0) * 25) for frame in found] == times
+    assert reading.facts.duration == pytest.approx(1020 / 25)
+
+
 def test_a_name_that_is_not_unicode(tmp_path: Path) -> None:
     path = make_video(tmp_path / "x.mp4", frames(3))
     odd = os.path.join(os.fsencode(tmp_path), b"http:\xff %d,.mp4")  # noqa: PTH118
