@@ -69,6 +69,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         with status.kept_fresh():
             return _Work(plan, folder, status).do(previous)
     except Exception as error:
+        stopper.wait_if_stopping()
         status.fail(error)
         raise
     finally:

@@ -28,6 +28,12 @@ class Stopper:
 
     def __init__(self) -> None:
         self.last_words: LastWords = _nothing_yet
+        self.is_stopping = False
+
+    def wait_if_stopping(self) -> None:
+        """Wait for the end of the process if the last words are being spoken: they take its folder from the work."""
+        while self.is_stopping:
+            signal.pause()
 
 
 def _nothing_yet(caught: signal.Signals) -> None:
@@ -59,6 +65,7 @@ def _wait(signals: set[signal.Signals], stopper: Stopper, done: threading.Event)
         caught = signal.sigtimedwait(signals, _POLL_SECONDS)
         if caught is None:
             continue
+        stopper.is_stopping = True
         try:
             stopper.last_words(signal.Signals(caught.si_signo))
             sys.stderr.flush()
