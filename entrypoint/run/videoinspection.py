@@ -119,8 +119,9 @@ class VideoInspection(Inspection):
             sha256 = Failure("unreadable", f"cannot be read: {error.strerror}")
         except Exception as error:  # noqa: BLE001 - whatever a library raises about one input
             sha256 = failure_of(error, record.file, "read it to its end")
-        failure = sha256 if isinstance(sha256, Failure) else self._extent.file.change()
-        return Record.failed(record.file, failure) if failure else replace(record, sha256=str(sha256))
+        if isinstance(sha256, Failure):
+            return Record.failed(record.file, sha256)
+        return replace(record, sha256=sha256)
 
     def _finish_video(self, left: "VideoResults", record: Record) -> Record | None:
         """Write the record and return it; return None if the video is to be tried again from its last segment."""

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,22 +58,35 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`size` bytes of an open file, from byte `start`; all that follow where `size` is None."""
+    """`size` bytes of an open file, from byte `start`; all that follow where `size` is None.
+
+    `crc`: the CRC-32 that they should have, where an archive tells it.
+    """
 
     file: InputFile
     start: int = 0
     size: int | None = None
+    crc: int | None = None
 
-    def sha256(self) -> str:
-        """Return the digest of its bytes, all of which are read, in hexadecimal. Raise OSError."""
-        digest, at, left = hashlib.sha256(), self.start, self.size
+    def sha256(self) -> str | Failure:
+        """Return the digest of its bytes, all of which are read, in hexadecimal.
+
+        Return a failure if they do not have their CRC, or the file changed. Raise OSError.
+        """
+        digest, crc, at, left = hashlib.sha256(), 0, self.start, self.size
         while left is None or left > 0:
             chunk = os.pread(self.file.descriptor, _CHUNK if left is None else min(left, _CHUNK), at)
             if not chunk:
                 break
             digest.update(chunk)
+            if self.crc is not None:
+                crc = zlib.crc32(chunk, crc)
             at += len(chunk)
             left = None if left is None else left - len(chunk)
+        if change := self.file.change():
+            return change
+        if self.crc is not None and crc != self.crc:
+            return Failure("damaged", "its bytes do not have the checksum that the archive tells")
         return digest.hexdigest()
 
 

@@ -151,7 +151,7 @@ class FileMedium(Medium):
         with opened(self.path) as file, suppress(OSError):
             if isinstance(file, InputFile):
                 sha256 = Extent(file).sha256()
-                return None if file.change() else (sha256, file.state)
+                return None if isinstance(sha256, Failure) else (sha256, file.state)
         return None
 
     def read_ahead(self) -> None:

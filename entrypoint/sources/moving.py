@@ -47,13 +47,15 @@ class VideoMedium(Medium):
                 yield extent
             else:
                 yield from self.reading(extent)
-                self.sha256 = extent.sha256()
-                if change := extent.file.change():
-                    yield change
+                sha256 = extent.sha256()
+                if isinstance(sha256, Failure):
+                    yield sha256
+                else:
+                    self.sha256 = sha256
 
     def digest(self) -> tuple[str, InputState] | None:
         with self.extent() as extent, suppress(OSError):
             if isinstance(extent, Extent):
                 sha256 = extent.sha256()
-                return None if extent.file.change() else (sha256, extent.file.state)
+                return None if isinstance(sha256, Failure) else (sha256, extent.file.state)
         return None

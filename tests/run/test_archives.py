@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,18 @@ def test_a_video_in_an_archive_gives_what_the_video_does(yolo_bac: Run, tmp_path
     one, other = tmp_path / "one" / "exp", tmp_path / "other" / "exp"
     assert without_prefix(other, "x.data/")["a.mp4"] == without_prefix(one)["a.mp4"]
     assert (other / "images" / "x.data" / "a.mp4").read_bytes() == (one / "images" / "a.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["stored zip", "deflated zip"])
+def test_a_video_whose_bytes_do_not_have_the_archive_s_checksum_has_failed(
+    yolo_bac: Run, tmp_path: Path, kind: str
+) -> None:
+    video = moving(tmp_path / "a.mp4", 20)
+    data = MAKERS[kind]({"a.mp4": video.read_bytes(), "0.png": SCENES[0]})
+    crc = zlib.crc32(video.read_bytes()).to_bytes(4, "little")
+    assert data.count(crc) == 2  # in its own header, and in the directory
+    (tmp_path / "x.zip").write_bytes(data.replace(crc, bytes(4)))
+    assert yolo_bac("--demo", "--source", tmp_path / "x.zip", "--project", tmp_path).code == 5
+    found = records(tmp_path / "exp")
+    assert found["x.zip/a.mp4"]["failure"] == "damaged: its bytes do not have the checksum that the archive tells"
+    assert found["x.zip/0.png"]["detections"]

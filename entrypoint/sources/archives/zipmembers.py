@@ -57,7 +57,7 @@ class ZipArchive(Archive):
             start = self._start(file.descriptor, number)
         except ArchiveError as error:
             return error.failure
-        return Extent(replace(file, status=self.status), start, self._sizes[number])
+        return Extent(replace(file, status=self.status), start, self._sizes[number], self._crcs[number])
 
     def unpack(self, number: int, write: Callable[[bytes], object], most: int) -> Failure | None:
         size = self._sizes[number]
