@@ -1,21 +1,44 @@
 """Pixels from an image file: upright, 8 bits, BGR, or the reason why not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from entrypoint.host import memory
-from entrypoint.sources import jpeg
+from entrypoint.sources import jpeg, tiff
 from entrypoint.sources.chatter import chatter
 from entrypoint.sources.extent import opened
-from entrypoint.sources.filetype import HEAD_BYTES, HEIF, JPEG, JPEG_XL, identify_head
+from entrypoint.sources.filetype import (
+    HEAD_BYTES,
+    HEIF,
+    JPEG,
+    JPEG_2000,
+    JPEG_XL,
+    NETPBM,
+    OPEN_EXR,
+    PFM,
+    PNG,
+    TIFF,
+    FileType,
+    identify_head,
+)
 from entrypoint.sources.heif import decode_heif
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 Image = NDArray[np.uint8]
+FindFault = Callable[[str, bytes], str | None]
+"""Gives what is wrong with the data of a file, from what libraries printed and the file; None for nothing."""
+
+_UNREAD = frozenset((JPEG_XL, OPEN_EXR, PFM))
+_FAULTS: Mapping[FileType, FindFault] = {JPEG: jpeg.fault, TIFF: tiff.fault}
+# Values of 10 or 12 bits in 16, which these do not tell from values of 16, come out almost black.
+_DEEP = frozenset((PNG, TIFF, JPEG_2000, NETPBM))
+_BLACK = 16
+_ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 _PNG_END = b"IEND"
 
@@ -23,8 +46,9 @@ _PNG_END = b"IEND"
 def read_image(path: str | Path, *, accept_damaged: bool = False) -> Image | Failure:
     """The image at `path`, HWC uint8 BGR in [0, 255], EXIF orientation applied; a Failure, never an exception.
 
-    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. A JPEG
-    image whose data are damaged is a Failure unless `accept_damaged` asks for what could be decoded of it.
+    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. An image
+    whose data are damaged, as far as its decoder notices, is a Failure unless `accept_damaged` asks for what could be
+    decoded of it.
     """
     with opened(str(path)) as file:
         data = file if isinstance(file, Failure) else file.read()
@@ -46,10 +70,25 @@ def decode_image(
         return found
     if kind in HEIF:
         return decode_heif(data, kind.name)
-    if kind is JPEG_XL:
-        return Failure("unsupported", "a JPEG XL image, which is not read: convert it to JPEG or PNG")
+    if kind in _UNREAD:
+        return Failure("unsupported", f"{kind.name}, which is not read: convert it to JPEG or PNG")
+    layout = tiff.read_layout(data) if kind is TIFF else None
+    if isinstance(layout, Failure):
+        return layout
+    if layout and not accept_damaged and (fault := layout.fault(data)):
+        return Failure("damaged", f"a TIFF image whose data are damaged: {fault}")
+    packed, plain = (layout.packed, layout.plain) if layout else (False, kind in _DEEP)
     try:
-        image, warning = _decoded(data, listen=kind is JPEG)
+        image, fault = _decoded(
+            data, _ANY_DEPTH if packed else cv2.IMREAD_COLOR, None if accept_damaged else _FAULTS.get(kind)
+        )
+        if fault:
+            return Failure("damaged", f"a {kind.name} whose data are damaged: {fault}")
+        if image is None:
+            return Failure("damaged" if kind.family == "image" else "not_an_image", f"{kind.name}, cannot be decoded")
+        if packed:
+            return _upper_bits(image, 16)
+        return _brightened(data, image) if plain and image.max() <= _BLACK else image
     except cv2.error as error:
         if memory.is_out_of_memory(error):
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")
@@ -58,44 +97,41 @@ def decode_image(
         return Failure("damaged", f"a {kind.name} that cannot be decoded: {_shortened(error)}")
     except MemoryError:
         return Failure(OUT_OF_MEMORY, "no memory left to decode it")
-    if image is None:
-        return Failure("damaged" if kind.family == "image" else "not_an_image", f"{kind.name}, cannot be decoded")
-    if not accept_damaged and (fault := jpeg.fault(warning, data)):
-        return Failure("damaged", f"a {kind.name} whose data are damaged: {fault}")
-    return _eight_bits(image)
 
 
-def _decoded(data: bytes, listen: bool) -> tuple[NDArray[np.generic] | None, str]:
-    """What OpenCV makes of a file, and where it is to `listen` what it printed about that. Raises cv2.error."""
-    buffer, flags = np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+def _decoded(data: bytes, flags: int, find_fault: FindFault | None) -> tuple[NDArray[Any] | None, str | None]:
+    """Return the pixels that OpenCV makes of a file, and what is wrong with them. Raises cv2.error."""
+    buffer = np.frombuffer(data, np.uint8)
 
-    def decode() -> NDArray[np.generic] | None:
+    def decode() -> NDArray[Any] | None:
         return cv2.imdecode(buffer, flags)
 
     heard = chatter()
     if heard is None:
-        return decode(), ""
+        return decode(), None
     image, printed = heard.beside_others(decode)
-    if not (printed and listen):
-        return image, ""
+    if find_fault is None or find_fault(printed, data) is None:
+        return image, None
     del image  # it may be large, and comes again
-    return heard.alone(decode)
+    image, printed = heard.alone(decode)  # the words may be of another thread's image
+    return image, find_fault(printed, data)
 
 
 def _shortened(error: cv2.error) -> str:
     return " ".join((error.err or str(error)).split())[:120]
 
 
-def _eight_bits(image: NDArray[np.generic]) -> Image:
-    if image.dtype == np.uint8:
-        return image  # type: ignore[return-value]
-    if image.dtype == np.uint16:
-        # 10 or 12 significant bits in 16: their eight highest would be black.
-        bits = max(8, int(image.max()).bit_length())
-        bits = 16 if bits > 12 else bits + bits % 2
-        return np.right_shift(image.astype(np.uint16), bits - 8).astype(np.uint8)
-    scaled = np.nan_to_num(image.astype(np.float32)).clip(0, 1) * 255
-    return scaled.round().astype(np.uint8)
+def _brightened(data: bytes, image: Image) -> Image:
+    """Return a black `image` from those bits of its file that are used, where these are 10 or 12 of 16."""
+    deep, _ = _decoded(data, _ANY_DEPTH, None)
+    if deep is None or deep.dtype != np.uint16:
+        return image
+    bits = max(8, int(deep.max()).bit_length())
+    return image if bits > 12 else _upper_bits(deep, bits + bits % 2)
+
+
+def _upper_bits(image: NDArray[np.uint16], bits: int) -> Image:
+    return np.right_shift(image, bits - 8).astype(np.uint8)
 
 
 def _cut(data: bytes, kind: str) -> str | None:

@@ -38,6 +38,12 @@ UNKNOWN = FileType("unknown", "of no known type")
 
 JPEG = FileType("image", "JPEG image")
 JPEG_XL = FileType("image", "JPEG XL image")
+PNG = FileType("image", "PNG image")
+TIFF = FileType("image", "TIFF image")
+JPEG_2000 = FileType("image", "JPEG 2000 image")
+NETPBM = FileType("image", "Netpbm image")
+PFM = FileType("image", "PFM image")
+OPEN_EXR = FileType("image", "OpenEXR image")
 _AVIF, _HEIC, _HEIF = (FileType("image", f"{name} image") for name in ("AVIF", "HEIC", "HEIF"))
 HEIF = frozenset((_HEIC, _HEIF))
 # Brands of HEIF's container: which codec an image of it is of.
@@ -50,17 +56,17 @@ _BRANDS = {
 _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     # signature, offset, type
     (b"\xff\xd8\xff", 0, JPEG),
-    (b"\x89PNG\r\n\x1a\n", 0, FileType("image", "PNG image")),
+    (b"\x89PNG\r\n\x1a\n", 0, PNG),
     (b"GIF87a", 0, FileType("image", "GIF image")),
     (b"GIF89a", 0, FileType("image", "GIF image")),
     (b"WEBP", 8, FileType("image", "WebP image")),
-    (b"II*\x00", 0, FileType("image", "TIFF image")),
-    (b"MM\x00*", 0, FileType("image", "TIFF image")),
-    (b"II+\x00", 0, FileType("image", "TIFF image")),
-    (b"MM\x00+", 0, FileType("image", "TIFF image")),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", 0, FileType("image", "JPEG 2000 image")),
-    (b"\xff\x4f\xff\x51", 0, FileType("image", "JPEG 2000 image")),
-    (b"v/1\x01", 0, FileType("image", "OpenEXR image")),
+    (b"II*\x00", 0, TIFF),
+    (b"MM\x00*", 0, TIFF),
+    (b"II+\x00", 0, TIFF),
+    (b"MM\x00+", 0, TIFF),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", 0, JPEG_2000),
+    (b"\xff\x4f\xff\x51", 0, JPEG_2000),
+    (b"v/1\x01", 0, OPEN_EXR),
     (b"#?RADIANCE", 0, FileType("image", "Radiance HDR image")),
     (b"#?RGBE", 0, FileType("image", "Radiance HDR image")),
     (b"\x59\xa6\x6a\x95", 0, FileType("image", "Sun raster image")),
@@ -92,7 +98,6 @@ _MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 _ZIP = FileType("archive", "zip archive")
 _TS, _TS_PACKET, _TS_SIGN = FileType("video", "MPEG transport stream"), 188, 0x47
 _BMP = FileType("image", "BMP image")
-_PNM = FileType("image", "Netpbm image")
 
 
 def identify(path: Path) -> FileType:
@@ -133,8 +138,10 @@ def identify_head(head: bytes) -> FileType:
         return _TS
     if head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
         return _BMP
-    if re.match(rb"P[1-7F]\s", head):
-        return _PNM
+    if re.match(rb"P[1-7]\s", head):
+        return NETPBM
+    if re.match(rb"P[Ff]\s", head):
+        return PFM
     return _identify_text(head)
 
 

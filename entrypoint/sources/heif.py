@@ -1,5 +1,7 @@
 """Photographs in HEIF's container, as phones take them: what OpenCV does not read."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ def decode_heif(data: bytes, kind: str) -> NDArray[np.uint8] | Failure:
         width, height = found.size
         if width * height > _MOST_PIXELS:
             return Failure("too_large", f"a {kind} of {width} × {height} pixels, more than are decoded")
-        return _three_channels(np.asarray(found))
+        return _three_channels(_eight_bits(np.asarray(found)))
     except MemoryError:
         return Failure(OUT_OF_MEMORY, "no memory left to decode it")
     except (ValueError, SyntaxError, EOFError, RuntimeError, OSError) as error:
@@ -35,6 +37,11 @@ def decode_heif(data: bytes, kind: str) -> NDArray[np.uint8] | Failure:
             return Failure(OUT_OF_MEMORY, "no memory left to decode it")
         is_cut = any(sign in words.lower() for sign in _CUT)
         return Failure("truncated" if is_cut else "damaged", f"a {kind} that cannot be decoded: {words}")
+
+
+def _eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the upper 8 bits: grey images of 10 and 12 bits come filled up to 16."""
+    return np.right_shift(image, 8).astype(np.uint8) if image.dtype == np.uint16 else image
 
 
 def _three_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

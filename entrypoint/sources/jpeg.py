@@ -24,10 +24,10 @@ def fault(warnings: str, data: bytes) -> str | None:
     Some cameras fill up the data with a few bytes before the end marker, or with one before any marker: libjpeg calls
     these corrupt, but no pixel is lost.
     """
-    match = _DAMAGE.search(warnings)
-    if match is None or (match["spare"] and _is_filling(int(match["spare"]), match["marker"], data)):
-        return None
-    return match[0].removeprefix("Corrupt JPEG data: ")
+    for match in _DAMAGE.finditer(warnings):
+        if not (match["spare"] and _is_filling(int(match["spare"]), match["marker"], data)):
+            return match[0].removeprefix("Corrupt JPEG data: ")
+    return None
 
 
 def _is_filling(spare: int, marker: str, data: bytes) -> bool:

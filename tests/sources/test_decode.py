@@ -2,7 +2,10 @@
 
 import io
 import os
-from collections.abc import Callable
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +41,17 @@ def failure(data: bytes) -> str:
     return found.kind
 
 
-def encoded(suffix: str, image: NDArray[np.integer[Any]] = SCENE) -> bytes:
-    done, data = cv2.imencode(suffix, image)
+def encoded(suffix: str, image: NDArray[Any] = SCENE, options: Sequence[int] = ()) -> bytes:
+    done, data = cv2.imencode(suffix, image, options)
     assert done
     return data.tobytes()
 
 
-def pillow(mode: str, kind: str, **options: object) -> bytes:
-    image = Pillow.fromarray(SCENE[..., ::-1].copy()).convert(mode)
+def pillow(mode: str, kind: str, **options: Any) -> bytes:
+    return saved(Pillow.fromarray(SCENE[..., ::-1].copy()).convert(mode), kind, **options)
+
+
+def saved(image: Pillow.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -149,6 +155,126 @@ def test_deep_images_keep_their_brightness(suffix: str, bits: int, full: int) ->
     deep = (SCENE.astype(np.float64) / 255 * full).round().astype(np.uint16)
     deep[-1, -1] = full  # its brightest pixel tells how many bits are used
     assert close(pixels(encoded(suffix, deep))[:-1], SCENE[:-1], 2), bits
+
+
+# What Pillow and OpenCV write, in every mode, type and number of channels.
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I;16", "I", "F")
+KINDS = ("PNG", "TIFF", "JPEG", "JPEG2000", "GIF", "BMP", "WEBP", "AVIF", "PPM", "TGA", "PCX", "SGI", "ICO", "DIB")
+SUFFIXES = (".jpg", ".png", ".bmp", ".tif", ".webp", ".ppm", ".pgm", ".pnm", ".jp2", ".gif", ".ras", ".avif", ".pam")
+NOT_AS_DETECT_PY = {
+    "F in PPM": "PFM holds floating-point values, of which OpenCV makes 0 to 255 without scaling them",
+    "float32 x 1 in .pfm": "the same",
+    "float32 x 3 in .pfm": "the same",
+    "I in PPM": "values to 255 in 16 bits, which come out black in OpenCV",
+}
+
+
+def all_written() -> dict[str, bytes]:
+    found = {}
+    for mode in MODES:
+        for kind in KINDS:
+            with suppress(OSError, KeyError, ValueError):
+                found[f"{mode} in {kind}"] = in_mode(mode, kind)
+    for bits in (1, 2, 4):
+        found[f"P of {bits} bits in PNG"] = saved(Pillow.fromarray(SCENE).quantize(1 << bits), "PNG", bits=bits)
+    deep = SCENE.astype(np.uint16) * 257
+    for suffix in SUFFIXES:
+        for image in (SCENE, deep):
+            for channels, picture in ((1, image[..., 0]), (3, image), (4, np.dstack([image, image[..., 2]]))):
+                with suppress(cv2.error, AssertionError):
+                    found[f"{image.dtype} x {channels} in {suffix}"] = encoded(suffix, picture)
+    bright = SCENE.astype(np.float32) / 255
+    for suffix in (".hdr", ".pfm"):
+        found[f"float32 x 3 in {suffix}"] = encoded(suffix, bright)
+        found[f"float32 x 1 in {suffix}"] = encoded(suffix, bright[..., 0].copy())
+    for depth in (10, 12):
+        values = (SCENE.astype(np.uint32) * ((1 << depth) - 1) // 255).astype(np.uint16)
+        found[f"{depth} bits in AVIF"] = encoded(".avif", values, [cv2.IMWRITE_AVIF_DEPTH, depth])
+    found["grey of 16 bits with alpha in PNG"] = png(4, deep[..., :2])
+    found["values to 100 in PPM"] = b"P6 160 80 100\n" + (SCENE // 3).tobytes()
+    return found
+
+
+def in_mode(mode: str, kind: str) -> bytes:
+    image = Pillow.fromarray(SCENE[..., ::-1].copy())
+    if mode == "I;16":
+        return saved(Pillow.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), kind)
+    return saved((image.convert("RGBA") if mode == "PA" else image).convert(mode), kind)
+
+
+def png(colour_type: int, values: NDArray[np.uint16]) -> bytes:
+    """Return a PNG file of 16 bits, of a kind that no writer at hand gives."""
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))]
+    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+WRITTEN = all_written()
+
+
+def test_that_most_is_written() -> None:
+    assert len(WRITTEN) > 150
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_pixels_of_detect_py(name: str) -> None:
+    expected = cv2.imdecode(np.frombuffer(WRITTEN[name], np.uint8), cv2.IMREAD_COLOR)
+    found = decode_image(WRITTEN[name])
+    if expected is None:
+        assert isinstance(found, Failure)
+    elif name not in NOT_AS_DETECT_PY:
+        assert not isinstance(found, Failure), found
+        np.testing.assert_array_equal(found, expected)
+        assert found.max() > 60, "black"
+    elif isinstance(found, Failure):
+        assert found == Failure("unsupported", "PFM image, which is not read: convert it to JPEG or PNG")
+    else:
+        assert found.max() == 86 and expected.max() == 0
+
+
+def test_grey_pfm() -> None:
+    assert failure(encoded(".pfm", np.zeros((8, 8), np.float32))) == "unsupported"
+
+
+def test_open_exr() -> None:
+    found = decode_image(b"v/1\x01" + bytes(100))
+    assert found == Failure("unsupported", "OpenEXR image, which is not read: convert it to JPEG or PNG")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "1", "P"])
+def test_photographs_of_phones_have_the_pixels_that_pillow_has(mode: str) -> None:
+    assert_as_pillow(heif(mode))
+
+
+@pytest.mark.parametrize("depth", [10, 12])
+@pytest.mark.parametrize("mode", ["RGB;16", "RGBA;16"])
+def test_photographs_of_phones_of_more_bits(mode: str, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", depth == 12)
+    image = SCENE[..., ::-1] if mode == "RGB;16" else np.dstack([SCENE[..., ::-1], SCENE[..., :1]])
+    assert_as_pillow(deep_heif(mode, image))
+
+
+@pytest.mark.parametrize("depth", [10, 12])
+def test_grey_photographs_of_more_bits(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow makes white of these."""
+    monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", depth == 12)
+    assert close(pixels(deep_heif("I;16", SCENE[..., 0])), np.dstack([SCENE[..., 0]] * 3), 3)
+
+
+def deep_heif(mode: str, image: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_bytes(mode, (160, 80), (image.astype(np.uint16) * 257).tobytes()).save(buffer, quality=95)
+    return buffer.getvalue()
+
+
+def assert_as_pillow(data: bytes) -> None:
+    pillow_heif.register_heif_opener()
+    theirs = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(pixels(data), theirs[..., ::-1])
 
 
 def test_the_bytes_of_detect_py(tmp_path: Path) -> None:
