@@ -109,8 +109,8 @@ class ResultSettings(DetectionSettings):
     accept_damaged: bool = option(
         False,
         decides=True,
-        help="Look at JPEG images whose data is damaged as far as they can be decoded, instead of counting them as "
-        "failed.",
+        help="Look at JPEG and TIFF images whose data is damaged as far as they can be decoded, instead of counting "
+        "them as failed.",
     )
     exif: ExifWanted = option(
         "none",

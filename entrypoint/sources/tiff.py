@@ -127,7 +127,7 @@ def read_layout(data: bytes) -> Layout | Failure:
     """The layout of the first image in `data`; a Failure where OpenCV does not give its pixels."""
     try:
         layout = Layout.from_tags(_tags(data))
-    except struct.error:
+    except (struct.error, OverflowError):
         return Failure("truncated", f"a TIFF image of {len(data)} bytes that ends before its directory does")
     except KeyError:
         return Failure("damaged", "a TIFF image of no declared height")
@@ -151,7 +151,7 @@ def _unsupported(found: str, remedy: str) -> Failure:
 
 
 def _tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """The values of the tags that are wanted, of which the first counts. Raises struct.error."""
+    """The values of the tags that are wanted, of which the first counts. Raises struct.error or OverflowError."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     position = struct.unpack_from(f"{order}Q", data, 8)[0] if big else struct.unpack_from(f"{order}I", data, 4)[0]

@@ -2,11 +2,13 @@
 
 import io
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
@@ -256,6 +258,28 @@ def test_no_cut_passes_for_whole(layout: str) -> None:
     for name, data in PACKED.items():
         for length in range(4, len(data) - 4, len(data) // 20):
             assert failure(data[:length]).kind in ("truncated", "damaged"), name
+
+
+@given(
+    big=st.booleans(),
+    order=st.sampled_from("<>"),
+    changes=st.lists(
+        st.tuples(st.integers(4, 400), st.binary(min_size=1, max_size=9) | st.just(b"\xff" * 8)), max_size=4
+    ),
+)
+def test_any_directory_gives_an_image_or_a_failure(
+    big: bool, order: Literal["<", ">"], changes: list[tuple[int, bytes]]
+) -> None:
+    data = tiff(SCENE, big=big, order=order)
+    for place, new in changes:
+        data = data[:place] + new + data[place + len(new) :]
+    found = decode_image(data)
+    assert isinstance(found, Failure) or (found.dtype == np.uint8 and found.ndim == 3)
+
+
+@pytest.mark.parametrize("place", [1 << 62, 1 << 63, (1 << 64) - 1])
+def test_a_directory_far_behind_the_end(place: int) -> None:
+    assert failure(b"II+\0\x08\0\0\0" + struct.pack("<Q", place) + bytes(100)).kind == "truncated"
 
 
 # No harm
