@@ -31,11 +31,11 @@ from entrypoint.values import OUT_OF_MEMORY, Failure
 
 Image = NDArray[np.uint8]
 FindFault = Callable[[str, bytes], str | None]
-"""Gives what is wrong with the data of a file, from what libraries printed and the file; None for nothing."""
+"""Returns the fault in the data of a file, by the words that libraries printed, and the file; None for none."""
 
 _UNREAD = frozenset((JPEG_XL, OPEN_EXR, PFM))
 _FAULTS: Mapping[FileType, FindFault] = {JPEG: jpeg.fault, TIFF: tiff.fault}
-# Values of 10 or 12 bits in 16, which these do not tell from values of 16, come out almost black.
+# Formats that do not say whether 10, 12 or all bits of 16 are used: OpenCV makes the first two almost black.
 _DEEP = frozenset((PNG, TIFF, JPEG_2000, NETPBM))
 _BLACK = 16
 _ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
@@ -100,7 +100,7 @@ def decode_image(
 
 
 def _decoded(data: bytes, flags: int, find_fault: FindFault | None) -> tuple[NDArray[Any] | None, str | None]:
-    """Return the pixels that OpenCV makes of a file, and what is wrong with them. Raises cv2.error."""
+    """Return the pixels that OpenCV makes of a file, and the fault in its data. Raises cv2.error."""
     buffer = np.frombuffer(data, np.uint8)
 
     def decode() -> NDArray[Any] | None:
@@ -122,7 +122,7 @@ def _shortened(error: cv2.error) -> str:
 
 
 def _brightened(data: bytes, image: Image) -> Image:
-    """Return a black `image` from those bits of its file that are used, where these are 10 or 12 of 16."""
+    """Return a black `image` by the bits of its file that are used, where these are 10 or 12 of 16."""
     deep, _ = _decoded(data, _ANY_DEPTH, None)
     if deep is None or deep.dtype != np.uint16:
         return image

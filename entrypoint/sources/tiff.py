@@ -1,4 +1,4 @@
-"""Whether the first image of a TIFF file is one whose pixels OpenCV gives, and whether its data are whole."""
+"""The layout of the first image in a TIFF file: whether OpenCV gives its pixels, and whether its data are whole."""
 
 import re
 import struct
@@ -22,7 +22,7 @@ _INFLATED_AT_ONCE = 1 << 14  # become at most a thousand times as many
 _NO_HEADER = "incorrect header check"  # libtiff complains of it as well, if the bits are not in reverse order
 
 _DEFLATE = frozenset((8, 32946))
-# Of no other is there a codec in OpenCV's libtiff; some of those come out black.
+# OpenCV's libtiff has a codec for these; images of some others come out black.
 _COMPRESSIONS = _DEFLATE | {1, 2, 3, 4, 5, 6, 7, 32766, 32771, 32773, 32809, 32909, 34676, 34677}
 _UNSIGNED = 1
 _FORMATS = {2: "signed integers", 3: "floating-point values", 4: "values of no declared type", 5: "complex values"}
@@ -54,7 +54,7 @@ class Layout:
 
     @classmethod
     def from_tags(cls, tags: dict[int, tuple[int, ...]]) -> Self:
-        """From the tags of a directory, as libtiff takes those that are missing. Raises KeyError without a height."""
+        """Return the layout by the tags of a directory, with libtiff's defaults. Raises KeyError without a height."""
         samples = tags.get(_SAMPLES, (1,))[0]
         starts, lengths = (_TILES, _TILE_BYTES) if _TILES in tags else (_STRIPS, _STRIP_BYTES)
         return cls(
@@ -71,16 +71,16 @@ class Layout:
 
     @property
     def packed(self) -> bool:
-        """Whether values of 10, 12 or 14 bits lie without gaps: OpenCV scales them, if it may give 16 bits."""
+        """Tell whether values of 10, 12 or 14 bits lie without gaps: OpenCV scales them, if it may give 16 bits."""
         return self.bits[0] in (10, 12, 14)
 
     @property
     def plain(self) -> bool:
-        """Whether OpenCV gives the right values in 16 bits: not of separate planes, alpha, or where 0 is white."""
+        """Tell whether OpenCV is right in 16 bits: not with separate planes, with alpha, or where 0 is white."""
         return not self.separate and (self.photometric, self.samples) in ((_MIN_IS_BLACK, 1), (_RGB, 3))
 
     def failure(self) -> Failure | None:
-        """Why OpenCV does not give the pixels; None where it does."""
+        """Return why OpenCV does not give the pixels; None where it does."""
         if self.height > _MAX_PARTS or len(self.pieces) > _MAX_PARTS:
             return Failure("too_large", f"a TIFF image of more than {_MAX_PARTS} rows, strips or tiles")
         if self.compression not in _COMPRESSIONS:
@@ -107,7 +107,7 @@ class Layout:
         return f"{bits}-bit {_FORMATS.get(self.sample_format, 'values')}" + " in separate planes" * self.separate
 
     def fault(self, data: bytes) -> str | None:
-        """The fault in deflated data, by their checksums, which libtiff does not always reach; None for none."""
+        """Return the fault in deflated data, by their checksums, which libtiff does not always reach; None for none."""
         if self.compression not in _DEFLATE:
             return None
         room = _MAX_INFLATED
@@ -124,7 +124,7 @@ class Layout:
 
 
 def read_layout(data: bytes) -> Layout | Failure:
-    """The layout of the first image in `data`; a Failure where OpenCV does not give its pixels."""
+    """Return the layout of the first image in `data`; a Failure where OpenCV does not give its pixels."""
     try:
         layout = Layout.from_tags(_tags(data))
     except (struct.error, OverflowError):
@@ -135,9 +135,9 @@ def read_layout(data: bytes) -> Layout | Failure:
 
 
 def fault(printed: str, _data: bytes) -> str | None:
-    """What is wrong with the data of an image, by what libtiff printed while it decoded it; None for nothing.
+    """Return the fault in the data of an image, by the words that libtiff printed while it decoded it; None for none.
 
-    It also prints of tags that it does not know or expect, and of further images: no pixel is lost to these.
+    Other words of libtiff are about tags that it does not know or expect, and about further images: they cost no pixel.
     """
     for line in _PRINTED.finditer(printed):
         severity, words = line[1], line[2].strip()
@@ -151,7 +151,7 @@ def _unsupported(found: str, remedy: str) -> Failure:
 
 
 def _tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """The values of the tags that are wanted, of which the first counts. Raises struct.error or OverflowError."""
+    """Return the values of the wanted tags; the first of a kind counts. Raises struct.error or OverflowError."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     position = struct.unpack_from(f"{order}Q", data, 8)[0] if big else struct.unpack_from(f"{order}I", data, 4)[0]
@@ -172,7 +172,7 @@ def _tags(data: bytes) -> dict[int, tuple[int, ...]]:
 
 
 def _inflated(piece: memoryview, most: int) -> int:
-    """Return how many bytes become of a deflated piece, up to little more than `most`. Raises zlib.error."""
+    """Return how many bytes a deflated piece holds, counted to a little more than `most`. Raises zlib.error."""
     inflate, size = zlib.decompressobj(), 0
     for place in range(0, len(piece), _INFLATED_AT_ONCE):
         size += len(inflate.decompress(piece[place : place + _INFLATED_AT_ONCE]))
