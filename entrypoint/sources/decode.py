@@ -1,7 +1,6 @@
 """Pixels from an image file: upright, 8 bits, BGR, or the reason why not."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from entrypoint.host import memory
 from entrypoint.sources import jpeg, tiff
 from entrypoint.sources.chatter import chatter
-from entrypoint.sources.extent import opened
 from entrypoint.sources.filetype import (
     HEAD_BYTES,
     HEIF,
@@ -43,22 +41,15 @@ _ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _PNG_END = b"IEND"
 
 
-def read_image(path: str | Path, *, accept_damaged: bool = False) -> Image | Failure:
-    """The image at `path`, HWC uint8 BGR in [0, 255], EXIF orientation applied; a Failure, never an exception.
-
-    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. An image
-    whose data are damaged, as far as its decoder notices, is a Failure unless `accept_damaged` asks for what could be
-    decoded of it.
-    """
-    with opened(str(path)) as file:
-        data = file if isinstance(file, Failure) else file.read()
-    return data if isinstance(data, Failure) else decode_image(data, accept_damaged=accept_damaged)
-
-
 def decode_image(
     data: bytes, *, accept_damaged: bool = False, jpeg_first: Callable[[bytes], Image | None] | None = None
 ) -> Image | Failure:
-    """`read_image` for bytes in memory; `jpeg_first` may decode a JPEG image, whole by its markers, in its own way."""
+    """Return the image in the bytes of a file, HWC uint8 BGR in [0, 255], EXIF orientation applied.
+
+    Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. An image
+    whose data are damaged, as far as its decoder notices, is a Failure unless `accept_damaged` asks for what could be
+    decoded of it. `jpeg_first` may decode a JPEG image, whole by its markers, in its own way.
+    """
     kind = identify_head(data[:HEAD_BYTES])
     if kind.family == "empty":
         return Failure("empty", "0 bytes")

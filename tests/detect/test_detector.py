@@ -1,7 +1,6 @@
 """The detector: memory that runs out, nothing found, what NMS selects."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from entrypoint.detect.views import View
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU
-from entrypoint.sources.decode import read_image
+from entrypoint.sources.decode import decode_image
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detections, Failure
 from entrypoint.weights.checkpoint import load_checkpoint
@@ -34,7 +33,7 @@ def detect(subject: Detector, box: Letterbox, images: list[np.ndarray]) -> list[
 
 
 def scene(name: str = "scene-1.png") -> np.ndarray:
-    image = read_image(Path(DEMO_SCENES / name))
+    image = decode_image((DEMO_SCENES / name).read_bytes())
     assert not isinstance(image, Failure)
     return image
 

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from entrypoint.sources.decode import decode_image, read_image
+from entrypoint.sources.decode import decode_image
+from entrypoint.sources.kinds.still import Still
+from entrypoint.sources.medium import ReadOptions, first_image
 from entrypoint.values import Failure
 
 # BGR: a red quarter top left, the rest blue; 160 wide, 80 high.
@@ -282,7 +284,7 @@ def test_the_bytes_of_detect_py(tmp_path: Path) -> None:
         (tmp_path / f"x{suffix}").write_bytes(encoded(suffix))
         expected = cv2.imread(str(tmp_path / f"x{suffix}"))
         assert expected is not None
-        np.testing.assert_array_equal(read_image(tmp_path / f"x{suffix}"), expected)
+        np.testing.assert_array_equal(pixels(encoded(suffix)), expected)
 
 
 @pytest.mark.parametrize(
@@ -354,5 +356,5 @@ def fifo(path: Path) -> None:
 )
 def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None], kind: str) -> None:
     make(tmp_path / "x.jpg")
-    found = read_image(tmp_path / "x.jpg")
+    found = first_image(Still(0, "x.jpg", str(tmp_path / "x.jpg"), ReadOptions()))
     assert isinstance(found, Failure) and found.kind == kind
