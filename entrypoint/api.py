@@ -103,7 +103,7 @@ def _settings(weights: str | os.PathLike[str], options: Options) -> Settings:
         raise TypeError(f"Detector has no option {', '.join(unknown)}; it has {', '.join(Options.__annotations__)}")
     known = {option.name: option for option in declared(Settings)}
     checked = {name: known[name].checked(value) for name, value in options.items()}
-    return Settings(weights=os.fspath(weights), **checked)
+    return Settings(weights=known["weights"].checked(os.fspath(weights)), **checked)
 
 
 def _candidates(seen: _Seen) -> NDArray[np.float32]:

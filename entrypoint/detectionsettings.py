@@ -22,7 +22,9 @@ class DetectionSettings:
         metavar="PATH ...",
         detect_py=True,
         default_text="what /inputs holds, else the image's own",
+        parse=parse.paths,
         is_list=True,
+        once="name all weights behind one --weights: they are an ensemble",
         separator="\n",
         help="The weights: a file, a folder that holds it, or the name of a file below /inputs. It is recognised by "
         "its content, whatever it is called. Several are an ensemble: each looks at every image, and NMS chooses among "
@@ -30,8 +32,10 @@ class DetectionSettings:
     )
     source: str | None = option(
         None,
+        parse=parse.path,
         metavar="PATH",
         detect_py=True,
+        once="name a folder that holds all, a pattern between quotes, or a text file with a path on each line",
         default_text="/datasets, else images in /inputs, else two bundled samples",
         help="The images and videos: a file, a folder, an archive, a glob, or a text file with a path on each line.",
     )
@@ -111,6 +115,7 @@ class DetectionSettings:
         metavar="N|NAME ...",
         default_text="all classes",
         is_list=True,
+        once="name all classes behind one --classes",
         decides=True,
         detect_py=True,
         help="Report only detections of these classes, given by id or by name.",

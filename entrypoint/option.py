@@ -37,6 +37,7 @@ class Option:
     default_text: str = ""
     is_list: bool = False
     adds_up: bool = False
+    once: str = ""
     separator: str = ","
     decides: bool = False
     detect_py: bool = False
@@ -105,6 +106,7 @@ def option(
     default_text: str = "",
     is_list: bool = False,
     adds_up: bool = False,
+    once: str = "",
     separator: str = ",",
     decides: bool = False,
     detect_py: bool = False,
@@ -117,7 +119,8 @@ def option(
     ValueError. `metavar`: what stands for the value in the help. `default_text`: the default in words, where the value
     itself says little. `is_list`: several words may follow it, as in `--classes 0 2`; `parse` gets them joined with
     commas, or with another `separator`. `adds_up`: given several times, all count, where of other options the last
-    does. `decides`: other values give other results, so a run with another one is another run. `detect_py`: YOLOv5's
+    does. `once`: given several times, it is refused with this advice, as all but the last would be lost without a word.
+    `decides`: other values give other results, so a run with another one is another run. `detect_py`: YOLOv5's
     detect.py has it. `commands`: those that take it, and `default_of` what is the default in one of them alone.
     """
     declaration = {
@@ -128,6 +131,7 @@ def option(
         "default_text": default_text,
         "is_list": is_list,
         "adds_up": adds_up,
+        "once": once,
         "separator": separator,
         "decides": decides,
         "detect_py": detect_py,

@@ -82,11 +82,21 @@ def shard(text: str) -> Shard | Literal["auto", "none"]:
     return Shard.parse(text)
 
 
+def path(text: str) -> str:
+    """Return a path, a pattern or the name of a file as it is."""
+    if not text:
+        raise ValueError("a path is expected, and this one is empty (by a variable that is not set?)")
+    return text
+
+
+def paths(text: str) -> str:
+    """Return the text of paths on a line each; the last one may end in a line break."""
+    return "\n".join(map(path, text.removesuffix("\n").split("\n")))
+
+
 def folder(text: str) -> Path:
     """The path of a folder, which need not be there yet."""
-    if not text:
-        raise ValueError("the path of a folder is expected, and this one is empty")
-    return Path(text)
+    return Path(path(text))
 
 
 def name_below(text: str) -> str:

@@ -8,6 +8,7 @@ import click
 from entrypoint import parse
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of
+from entrypoint.cli.types import PathType
 from entrypoint.errors import UsageError
 from entrypoint.log import LogFormat
 from entrypoint.option import CONVERT, Option
@@ -19,11 +20,11 @@ _FORMATS = ("safe-pt", "onnx")
 def convert_command(options: Iterable[Option]) -> click.Command:
     """The sub-command, with those of the options that it takes."""
     params: list[click.Parameter] = [
-        click.Argument(["file"], metavar="FILE", type=click.Path(path_type=Path)),
+        click.Argument(["file"], metavar="FILE", type=PathType()),
         click.Option(["to", "--to"], type=click.Choice(_FORMATS), required=True, help="The format to write."),
         click.Option(
             ["output", "--output"],
-            type=click.Path(path_type=Path),
+            type=PathType(),
             metavar="PATH",
             help="The file to write.  [default: FILE's name, ending in .safe.pt or .onnx, in the current folder]",
         ),

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of, settings_in
+from entrypoint.cli.types import PathType
 from entrypoint.option import CONVERT_RESULTS, Option, declared
 from entrypoint.run import signals
 from entrypoint.settings import Settings
@@ -16,7 +17,7 @@ from entrypoint.settings import Settings
 
 def convert_results_command(options: Iterable[Option]) -> click.Command:
     """The sub-command, with those of the options that it takes."""
-    run = click.Argument(["run"], metavar="RUN", type=click.Path(path_type=Path))
+    run = click.Argument(["run"], metavar="RUN", type=PathType())
     return SubCommand(
         CONVERT_RESULTS,
         callback=_convert,

@@ -75,6 +75,7 @@ class Words:
             if isinstance(parameter, click.Option)
             for word in (*parameter.opts, *parameter.secondary_opts)
         }
+        self._given: set[str] = set()
 
     def expanded(self, words: Sequence[str], *, until_positional: bool) -> tuple[list[str], list[str]]:
         """The words with each option in full and each list joined by commas, and those that are left.
@@ -112,16 +113,29 @@ class Words:
         name = self._in_full(short)
         yield name + equals + value
         option = self._options.get(name)
+        self._require_once(option)
         if option is None or option.is_flag or equals:
             return
         if getattr(option, "is_list", False):
             values = []
             while left and not left[0].startswith("-"):
                 values.append(left.pop(0))
+            if "" in values:
+                found = " ".join(map(repr, values))
+                raise click.UsageError(f"{name} {found}: an empty word is no value (by a variable that is not set?).")
             if values:
                 yield getattr(option, "separator", ",").join(values)
         elif left:
             yield left.pop(0)
+
+    def _require_once(self, option: click.Option | None) -> None:
+        """Raise UsageError where an option that may be given once is given again."""
+        advice = getattr(option, "once", "")
+        if option is None or not advice:
+            return
+        if option.opts[0] in self._given:
+            raise click.UsageError(f"{option.opts[0]} is given twice, and one would be ignored; {advice}.")
+        self._given.add(option.opts[0])
 
     def _in_full(self, short: str) -> str:
         """The name that a word begins; an option of detect.py goes before those that detect.py does not have."""

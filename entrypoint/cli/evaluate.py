@@ -7,12 +7,13 @@ import click
 
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of
+from entrypoint.cli.types import PathType
 from entrypoint.errors import UsageError
 from entrypoint.log import LogFormat
 from entrypoint.option import COMPARE, EVALUATE, Option
 from entrypoint.run import signals
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = PathType()
 
 
 def evaluate_command(options: Iterable[Option]) -> click.Command:

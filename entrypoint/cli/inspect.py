@@ -8,6 +8,7 @@ import click
 
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of
+from entrypoint.cli.types import PathType
 from entrypoint.errors import WeightsError
 from entrypoint.log import LogFormat
 from entrypoint.option import INSPECT, Option
@@ -15,7 +16,7 @@ from entrypoint.option import INSPECT, Option
 
 def inspect_command(options: Iterable[Option]) -> click.Command:
     """The sub-command, with those of the options that it takes."""
-    files = click.Argument(["files"], metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+    files = click.Argument(["files"], metavar="FILE...", nargs=-1, required=True, type=PathType())
     as_json = click.Option(["as_json", "--json"], is_flag=True, help="Write a JSON array: an object for each file.")
     return SubCommand(
         INSPECT,

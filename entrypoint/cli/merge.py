@@ -7,6 +7,7 @@ import click
 
 from entrypoint.cli.base import CONTEXT, SubCommand
 from entrypoint.cli.options import options_of
+from entrypoint.cli.types import PathType
 from entrypoint.log import LogFormat
 from entrypoint.option import MERGE, Option
 from entrypoint.run import signals
@@ -14,7 +15,7 @@ from entrypoint.run import signals
 
 def merge_command(options: Iterable[Option]) -> click.Command:
     """The sub-command, with those of the options that it takes."""
-    folders = click.Argument(["folders"], metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+    folders = click.Argument(["folders"], metavar="DIR...", nargs=-1, required=True, type=PathType())
     return SubCommand(
         MERGE,
         callback=_merge,

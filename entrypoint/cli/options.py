@@ -21,7 +21,7 @@ class DeclaredOption(click.Option):
     def __init__(self, option: Option, command: str) -> None:
         words = ["/".join(filter(None, [option.words[0], option.off_word])), *option.words[1:]]
         self.is_list, self.adds_up, self.separator = option.is_list, option.adds_up, option.separator
-        self.detect_py = option.detect_py
+        self.detect_py, self.once = option.detect_py, option.once
         self._shown_default = option.shown_default(command)
         super().__init__(
             [option.name, *words],

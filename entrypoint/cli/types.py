@@ -1,9 +1,11 @@
 """The types of options as click knows them: each hands its text to what the declaration says of it."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from entrypoint import parse
 from entrypoint.option import Option
 
 
@@ -25,6 +27,19 @@ class SwitchType(click.types.BoolParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
         return bool(_converted(self._option, value, self, param, ctx))
+
+
+class PathType(click.Path):
+    """A path, which is not empty: that would be the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(parse.path(value) if isinstance(value, str) else value, param, ctx)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 def _converted(

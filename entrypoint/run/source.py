@@ -16,7 +16,7 @@ def find_media(settings: Settings) -> tuple[str, Listing]:
     """The source that applies first, and what it holds. Raises SourceError."""
     is_results = holds_results(settings.project)
     options = ReadOptions(settings.accept_damaged, settings.vid_stride, settings.exif)
-    if settings.source:
+    if settings.source is not None:
         listing = scan(settings.source, is_results, clash, options)
         if not listing:
             what = "matches no images" if glob.has_magic(settings.source) else "holds no images"

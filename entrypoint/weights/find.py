@@ -49,11 +49,9 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
     holds a candidate is taken. Several lines are an ensemble, each line one of its members. Raises WeightsError when
     there is none, or several different ones.
     """
-    if not wanted or "\n" not in wanted or os.path.lexists(wanted):
+    if wanted is None or "\n" not in wanted or os.path.lexists(wanted):
         return _find_one(wanted, places)
-    members = tuple(_find_one(line, places) for line in wanted.splitlines() if line)
-    if len(members) < 2:
-        return members[0]
+    members = tuple(_find_one(line, places) for line in wanted.split("\n"))
     # Which files, and in which order: the class ids are those of the first.
     digest = hashlib.sha256("\n".join(one.sha256 for one in members).encode()).hexdigest()
     kind = FileType("weights", f"ensemble of {len(members)} files")
@@ -61,7 +59,7 @@ def find_weights(wanted: str | None, places: Sequence[Path]) -> Weights:
 
 
 def _find_one(wanted: str | None, places: Sequence[Path]) -> Weights:
-    groups = _groups(wanted or None, places)
+    groups = _groups(wanted, places)
     seen: list[tuple[Path, FileType | str]] = []
     for label, paths in groups:
         here = [(path, _identify(path)) for path in paths]
