@@ -1,5 +1,6 @@
 """What is read from JSON is checked with these; each raises ValueError that says what was found and what expected."""
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,16 @@ def checked_object(value: object, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{what} is {shown(value)}, expected an object")
     return value
+
+
+def checked_json(value: object, what: str) -> dict[str, Any]:
+    """Return a decoded JSON object all parts of which can be written again: decoders take 1e999 for infinity."""
+    plain = checked_object(value, what)
+    try:
+        json.dumps(plain, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} holds a part that is no standard JSON ({error})") from error
+    return plain
 
 
 def checked_text(value: object, what: str) -> str:
@@ -37,5 +48,8 @@ def checked_whole(value: object, what: str, least: int, most: int) -> int:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: short, and in ASCII."""
-    return ascii(value)[:80]
+    """Return a value as a message shows it: short, and in ASCII."""
+    try:
+        return ascii(value)[:80]
+    except RecursionError:  # a decoder may take deeper values than can be written
+        return "nested too deep"

@@ -123,7 +123,7 @@ def read_begun(path: Path) -> list[Begun]:
         try:
             file, result, begun = json.loads(line)
             parts_of(result.removesuffix("/"))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             continue
         if begun:
             found[file, result] = None

@@ -89,7 +89,7 @@ def read_owner(folder: Path) -> dict[str, Any] | None:
     """What the owner file says; None where there is none of this program's."""
     try:
         found = json.loads((folder / OWNER).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     keys = {"program", "host", "boot", "processes", "pid", "started", "token", "beats"}
     return found if isinstance(found, dict) and found.keys() == keys and found["program"] == _PROGRAM else None

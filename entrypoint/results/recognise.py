@@ -32,6 +32,6 @@ def _is_status(path: Path) -> bool:
         status = json.loads(path.read_bytes())
     except FileNotFoundError:
         return False
-    except (OSError, ValueError):  # damaged, perhaps
+    except (OSError, ValueError, RecursionError):  # damaged, perhaps
         return True
     return isinstance(status, dict) and {"state", "identity", "counts"} <= status.keys()

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, Self, get_args
 
 from entrypoint import __version__
-from entrypoint.checks import checked_number, checked_object, checked_text, checked_whole
+from entrypoint.checks import checked_json, checked_number, checked_object, checked_text, checked_whole
 from entrypoint.results.paths import parts_of
 
 STATUS = "status.json"
@@ -133,7 +133,7 @@ def _failures(value: object, what: str) -> dict[str, Any]:
 
 
 def _identity(value: object, what: str) -> dict[str, Any]:
-    plain = checked_object(value, what)
+    plain = checked_json(value, what)
     if plain and not isinstance(plain.get("settings", {}), dict):
         raise ValueError(f"{what} has settings that are no object")
     return plain
@@ -215,7 +215,7 @@ _CHECKS: dict[str, Any] = {
     "left": _paths,
     "counts": _counts,
     "failures": _failures,
-    "settings": checked_object,
+    "settings": checked_json,
     "weights": _weights,
     "device": checked_text,
     "engine": checked_text,

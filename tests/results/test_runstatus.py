@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrypoint.results.runstatus import RunStatus
@@ -29,6 +29,14 @@ json_values = st.recursive(
 )
 
 
+def nested() -> dict[str, Any]:
+    """An object within an object, deeper than any that can be written."""
+    found: dict[str, Any] = {}
+    for _ in range(100_000):
+        found = {"": found}
+    return found
+
+
 def plain() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(WHOLE))
     return found
@@ -49,6 +57,11 @@ def test_a_key_that_is_missing_is_named(name: str) -> None:
 
 
 @given(st.sampled_from(sorted(WHOLE)), json_values)
+@example("identity", {"": float("inf")})
+@example("identity", {"settings": {"a": [float("-inf")]}})
+@example("identity", {"source": float("nan")})
+@example("identity", {"source": "\ud800"})
+@example("settings", {"": [{"": float("inf")}]})
 def test_any_other_value_is_taken_or_refused(name: str, value: Any) -> None:
     try:
         status = RunStatus.from_json(plain() | {name: value})
@@ -77,7 +90,11 @@ def test_any_other_json_is_refused(value: Any) -> None:
         ("left", ["../x"], "does not stay below"),
         ("left", ["/etc/passwd"], "does not stay below"),
         ("seconds", float("nan"), "finite"),
+        ("identity", {"version": float("inf")}, "identity holds a part that is no standard JSON"),
+        ("identity", nested(), "identity holds a part that is no standard JSON"),
+        ("settings", {"conf_thres": float("nan")}, "settings holds a part that is no standard JSON"),
         ("message", "\ud800", "Unicode"),
+        ("message", nested(), "message is nested too deep, expected a string"),
     ],
 )
 def test_what_is_wrong_is_said(name: str, value: Any, words: str) -> None:
