@@ -148,8 +148,9 @@ def _inside(name: str) -> str | None:
     """The name of an entry below the archive's top; None for one that leads elsewhere."""
     name = name.removeprefix("./")
     try:
+        name.encode()
         parts_of(name)
-    except ValueError:
+    except ValueError:  # also for bytes that are not UTF-8, which no run leaves
         return None
     return name
 

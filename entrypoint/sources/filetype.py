@@ -36,6 +36,9 @@ GIT_LFS = FileType("document", "a Git LFS pointer (run `git lfs pull` where it c
 TRUNCATED_ZIP = FileType("damaged", "a zip archive without its end (the download was cut: fetch it again)")
 UNKNOWN = FileType("unknown", "of no known type")
 
+TAR = FileType("archive", "tar archive")
+SEVEN_ZIP, RAR = FileType("archive", "7z archive"), FileType("archive", "RAR archive")
+
 JPEG = FileType("image", "JPEG image")
 JPEG_XL = FileType("image", "JPEG XL image")
 PNG = FileType("image", "PNG image")
@@ -89,9 +92,9 @@ _MAGIC: tuple[tuple[bytes, int, FileType], ...] = (
     (b"BZh", 0, FileType("archive", "bzip2 archive")),
     (b"\xfd7zXZ\x00", 0, FileType("archive", "xz archive")),
     (b"\x28\xb5\x2f\xfd", 0, FileType("archive", "zstd archive")),
-    (b"7z\xbc\xaf\x27\x1c", 0, FileType("archive", "7z archive")),
-    (b"Rar!\x1a\x07", 0, FileType("archive", "RAR archive")),
-    (b"ustar", 257, FileType("archive", "tar archive")),
+    (b"7z\xbc\xaf\x27\x1c", 0, SEVEN_ZIP),
+    (b"Rar!\x1a\x07", 0, RAR),
+    (b"ustar", 257, TAR),
     (b"%PDF-", 0, FileType("document", "a PDF document")),
 )
 _MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from entrypoint.errors import SourceError
 from entrypoint.sources import globbing, kinds
-from entrypoint.sources.archives.opening import may_be_archive
+from entrypoint.sources.archives.opening import hides_zip, is_named_archive
 from entrypoint.sources.faults import failure_of
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
@@ -69,8 +69,7 @@ class _Search(Walk):
     def single(self, path: str) -> None:
         """A file named by the user: an image whatever it is called, or a text file of paths."""
         head = read_head(path)
-        is_text = head is not None and identify_head(head).name == "plain text"
-        if is_text and suffix(path) not in IMAGE_SUFFIXES:
+        if head and _is_list(path, head):
             self._listed(path)
         else:
             self._named(path, printable(os.path.basename(path)), head)  # noqa: PTH119
@@ -120,7 +119,7 @@ class _Search(Walk):
     def _named(self, path: str, file: str, head: bytes | None, failure: Failure | None = None) -> None:
         """Collect a file that is named itself, and not found in a folder."""
         try:
-            if not (head and may_be_archive(head) and self.archive(path, file)):
+            if failure or head is None or not self.archive(path, file, head):
                 self.found.add(file, path, _named_kind(path, head), failure)
         except Exception as error:  # noqa: BLE001 - whatever a library raises about one file
             self.found.add(file, path, failure=failure_of(error, file, "tell what it is"))
@@ -138,6 +137,13 @@ class _Search(Walk):
         if folder not in self._within:
             self._within[folder] = self.is_results(folder)
         return self._within[folder]
+
+
+def _is_list(path: str, head: bytes) -> bool:
+    """Return whether a file is a text file of paths, by its content, unless its name calls it something else."""
+    if identify_head(head).name != "plain text" or suffix(path) in IMAGE_SUFFIXES:
+        return False
+    return not is_named_archive(path) and not hides_zip(path, head)
 
 
 def _folders_above(path: str, base: str) -> Iterator[str]:

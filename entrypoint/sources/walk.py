@@ -11,7 +11,7 @@ from entrypoint import log
 from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
-from entrypoint.sources.archives.opening import is_named_archive, may_be_archive, nothing_in
+from entrypoint.sources.archives.opening import hides_zip, is_named_archive, may_be_archive, unreadable
 from entrypoint.sources.extent import opened
 from entrypoint.sources.faults import failure_of
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
@@ -78,26 +78,37 @@ class Walk:
     def _file(self, path: str, file: str, check_link: bool) -> None:
         failure = link_failure(path) if check_link else None
         ending = suffix(path)
-        if kinds.by_suffix(ending):
+        if kinds.by_suffix(ending) or (failure and is_named_archive(path)):
             self.found.add(file, path, failure=failure)
-        elif ending in ARCHIVE_SUFFIXES and not failure and self.archive(path, file):
-            pass
-        elif is_named_archive(path) and (fault := failure or nothing_in(path)):
-            self.found.add(file, path, failure=fault)
-        elif ending in OTHER_SUFFIXES or failure:
-            self.found.ignored[failure.kind if failure else f"{ending} file"] += 1
+        elif failure:
+            self.found.ignored[failure.kind] += 1
+        elif is_named_archive(path) or ending in ARCHIVE_SUFFIXES:
+            if not self.archive(path, file, read_head(path) or b""):
+                self.found.ignored[f"{ending} file"] += 1
+        elif ending in OTHER_SUFFIXES:
+            self.found.ignored[f"{ending} file"] += 1
         else:
             head = read_head(path)
             if head is not None and (kind := kinds.by_content(head)):
                 self.found.add(file, path, kind)
-            elif not (head and may_be_archive(head) and self.archive(path, file)):
+            elif not (head and self.archive(path, file, head)):
                 self.found.ignored["unreadable file" if head is None else identify_head(head).name] += 1
 
-    def archive(self, path: str, file: str) -> bool:
-        """What an archive holds; False for a file that is none, or that is weights as PyTorch saves them."""
+    def archive(self, path: str, file: str, head: bytes) -> bool:
+        """Collect what an archive holds, or that it cannot be read; `head` is how the file begins.
+
+        Return False for a file that is no archive, and does not call itself one, and for weights as PyTorch saves them.
+        """
         with suppress(OSError):
-            return identify(Path(path)).family != "weights" and Contents(self.found, path, file).collect()
-        return False
+            if may_be_archive(head) or hides_zip(path, head):
+                if identify(Path(path)).family == "weights":
+                    return False
+                if Contents(self.found, path, file).collect():
+                    return True
+        failure = unreadable(path, head)
+        if failure:
+            self.found.add(file, path, failure=failure)
+        return failure is not None
 
     def tell(self) -> None:
         """Say how many inputs were found, when nothing was said for long."""

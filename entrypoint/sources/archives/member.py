@@ -16,7 +16,10 @@ _MOST_TIMES = 200  # what images and videos are packed to is never so small a pa
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive: its name as it stands there, its size in bytes, and why it cannot be read, if so."""
+    """A file in an archive: its name as it stands there, its size in bytes, and why it cannot be read, if so.
+
+    Bytes of the name that are not UTF-8 are surrogates, as in the names of files.
+    """
 
     name: str
     size: int

@@ -3,15 +3,17 @@
 import hashlib
 import re
 
+from entrypoint.text import printable
+
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _MOST_BYTES, _DIGEST = 800, 16
 
 
 def safe_name(name: str) -> str:
-    """A name below the archive, whatever it says: without `..`, drive or backslash, valid Unicode, and not too long."""
-    plain = name.replace("\\", "/").replace("\0", "").encode("utf-8", "backslashreplace").decode()
+    """Return a name below the archive: without `..`, drive or backslash as a separator, valid Unicode, not too long."""
+    plain = name.replace("\\", "/").replace("\0", "")
     parts = [part for part in _DRIVE.sub("", plain).split("/") if part not in ("", ".", "..")]
-    safe = "/".join(parts) or "member"
+    safe = printable("/".join(parts)) or "member"
     encoded = safe.encode()
     if len(encoded) <= _MOST_BYTES:
         return safe

@@ -7,20 +7,23 @@ import tarfile
 from entrypoint.sources.archives.member import Archive, ArchiveError
 from entrypoint.sources.archives.tarmembers import PackedTar, TarArchive
 from entrypoint.sources.archives.unpacking import MAGIC, Unpacked
+from entrypoint.sources.archives.zipdirectory import ends_as_zip
 from entrypoint.sources.archives.zipmembers import ZipArchive
 from entrypoint.sources.extent import opened
+from entrypoint.sources.filetype import RAR, SEVEN_ZIP, TAR, identify_head
 from entrypoint.values import Failure
 
 _BLOCK = 512
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-_NAME_OF_ZIP = ".zip"
+_NAMES = (".zip", ".7z", ".rar")
 _NAME_OF_TAR = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 
 
 def open_archive(path: str) -> Archive | None:
-    """The archive at `path`; None for a file that is none, or none of a kind that can be read. Raises OSError.
+    """Return the archive at `path`; None for a file that is none, or none of a kind that can be read. Raise OSError.
 
-    Where a name says that it is a tar archive, a compressed file is taken for one even if nothing can be unpacked.
+    If its name says that it is a tar archive, a compressed file is taken for one even if nothing can be unpacked. A zip
+    archive may have other bytes before it, as one that extracts itself has.
     """
     with opened(path) as file:
         if isinstance(file, Failure):
@@ -30,6 +33,8 @@ def open_archive(path: str) -> Archive | None:
             return ZipArchive(path, file.status)
         if _is_tar(head):
             return TarArchive(path, file.status)
+        if _may_hide_zip(head) and ends_as_zip(file.descriptor, may_have_comment=is_named_archive(path)):
+            return ZipArchive(path, file.status)
         if head.startswith(MAGIC) and (_NAME_OF_TAR.search(path) or _holds_tar(file.descriptor, head)):
             return PackedTar(path, file.status)
     return None
@@ -40,17 +45,41 @@ def may_be_archive(head: bytes) -> bool:
     return head.startswith((*_ZIP_STARTS, *MAGIC)) or _is_tar(head[:_BLOCK])
 
 
+def hides_zip(path: str, head: bytes) -> bool:
+    """Return whether a file that begins with `head` is of no known type but text, and ends as a zip archive does."""
+    if not _may_hide_zip(head):
+        return False
+    with opened(path) as file:
+        return not isinstance(file, Failure) and ends_as_zip(file.descriptor, may_have_comment=is_named_archive(path))
+
+
 def is_named_archive(path: str) -> bool:
-    """Whether a name says that the file is an archive of several files, and not just that it is compressed."""
-    return path.lower().endswith(_NAME_OF_ZIP) or _NAME_OF_TAR.search(path) is not None
+    """Return whether a name says that the file is an archive of several files, and not just that it is compressed."""
+    return path.lower().endswith(_NAMES) or _NAME_OF_TAR.search(path) is not None
 
 
-def nothing_in(path: str) -> Failure | None:
-    """Why not a byte of a file can be read, None where one can."""
+def unreadable(path: str, head: bytes) -> Failure | None:
+    """Return why a file that begins with `head`, and could not be opened, is no archive that is read.
+
+    None if neither its name nor its content says that it is an archive.
+    """
+    kind = identify_head(head)
+    if kind in (SEVEN_ZIP, RAR):
+        return Failure("unsupported", f"a {kind.name}, which is not read: unpack it, or bring a zip or tar archive")
+    if kind is TAR:
+        return Failure("damaged", "a tar archive whose first header does not have the checksum that it tells")
+    if not is_named_archive(path):
+        return None
+    if head:
+        return Failure("damaged", f"named as an archive, but its content is {kind.name}: expected a zip or tar archive")
     with opened(path) as file:
         if isinstance(file, Failure):
             return file
-        return None if file.size else Failure("empty", "0 bytes")
+        return Failure("unreadable", "cannot be read") if file.size else Failure("empty", "0 bytes")
+
+
+def _may_hide_zip(head: bytes) -> bool:
+    return identify_head(head).family in ("document", "unknown")
 
 
 def _holds_tar(descriptor: int, head: bytes) -> bool:

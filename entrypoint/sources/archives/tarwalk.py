@@ -93,7 +93,7 @@ def _member(header: tarfile.TarInfo, kind: bytes, size: int, fields: Fields) -> 
     """What a header tells of; None for a folder, and for what is neither file nor link."""
     raw = fields.get(_NAME_OF_SPARSE) or fields.get(_NAME)
     name = header.name.encode("utf-8", "surrogateescape") if raw is None else raw
-    plain = name.decode("utf-8", "backslashreplace")
+    plain = name.decode("utf-8", "surrogateescape")
     if kind in _LINKS:
         return Member(plain, 0, Failure("link", "a link within an archive, which is not followed"))
     if kind == _SPARSE or _NAME_OF_SPARSE in fields or _OF_SPARSE in fields:

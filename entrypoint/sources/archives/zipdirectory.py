@@ -63,6 +63,22 @@ def entries(descriptor: int) -> Iterator[ZipEntry]:
         buffer, found = buffer[used:], found + 1
 
 
+def ends_as_zip(descriptor: int, *, may_have_comment: bool) -> bool:
+    """Return whether a file ends with the directory of a zip archive, whatever it begins with.
+
+    A comment may stand behind the directory; to look for it there takes reading 64 KB.
+    """
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, _END_BYTES, max(0, size - _END_BYTES))
+    if not may_have_comment and not tail.startswith(_END):
+        return False
+    try:
+        place, length, count, _ = _directory(descriptor, size)
+    except (ArchiveError, OSError):
+        return False
+    return count > 0 and length > 0 and os.pread(descriptor, 4, place) == _ENTRY
+
+
 def _directory(descriptor: int, size: int) -> tuple[int, int, int, int]:
     """Where it begins, its length, its number of entries, and by how much all places in it are too small."""
     tail_place = max(0, size - _END_BYTES - _MOST_COMMENT)
@@ -113,9 +129,9 @@ def _entry(buffer: bytes, shift: int, end: int) -> tuple[ZipEntry, int]:
     packed = next(large, packed) if packed == _ALL_ONES else packed
     place = next(large, place) if place == _ALL_ONES else place
     raw = buffer[_ENTRY_BYTES:fields_at]
-    name = raw.decode("utf-8", "backslashreplace") if flags & _UTF8 else raw.decode("cp437")
+    name = raw.decode("utf-8", "surrogateescape") if flags & _UTF8 else raw.decode("cp437")
     if (unicode := fields.get(_EXTRA_NAME)) and unicode[0] == 1:
-        name = unicode[5:].decode("utf-8", "backslashreplace")
+        name = unicode[5:].decode("utf-8", "surrogateescape")
     mode = attributes >> 16 if made >> 8 == _UNIX else 0
     packed, size, place = min(packed, end), min(size, MOST_BYTES), min(place + shift, end)
     return ZipEntry(name, method, crc, packed, size, place, mode, bool(flags & _ENCRYPTED)), used

@@ -54,17 +54,30 @@ class _Deflate:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
-def _zstd() -> _Decompressor:
-    from backports import zstd
+class _Zstd:
+    """Zstandard's decompressor; whatever is wrong with the data is a ValueError."""
 
-    return zstd.ZstdDecompressor()
+    def __init__(self) -> None:
+        from backports import zstd  # not for those who have no such archive
+
+        self._inner, self._error = zstd.ZstdDecompressor(), zstd.ZstdError
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        try:
+            return self._inner.decompress(data, max_length)
+        except self._error as error:
+            raise ValueError(str(error)) from error
 
 
 _NEW: dict[int, Callable[[], _Decompressor]] = {
     _DEFLATED: _Deflate,
     _BZIP2: bz2.BZ2Decompressor,
-    _ZSTD: _zstd,
-    _ZSTD_OLD: _zstd,
+    _ZSTD: _Zstd,
+    _ZSTD_OLD: _Zstd,
 }
 
 

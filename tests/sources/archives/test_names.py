@@ -22,7 +22,7 @@ NAMES = [
     ("..", "member"),
     ("", "member"),
     ("a\0b.jpg", "ab.jpg"),
-    ("\udcff.jpg", "\\udcff.jpg"),
+    ("\udcff.jpg", "\\xff.jpg"),
 ]
 
 
