@@ -13,6 +13,8 @@ from entrypoint.checks import checked_json, checked_number, checked_object, chec
 from entrypoint.results.paths import parts_of
 
 STATUS = "status.json"
+PARTS = "parts"
+"""The part of a merged run's identity that names the folders it was made of."""
 _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "numpy")
 _COUNTS = ("total", "done", "reused", "taken_over", "new", "gone", "failed", "not_done", "detections")
 _MANY = 1 << 53
@@ -58,8 +60,10 @@ class RunStatus:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the files with all records say of where they come from."""
-        return {"program": "yolo-bac", "versions": self.versions, **self.identity, "source": self.source}
+        """Return the origin of the records, for the files that hold them all: of a merged run, that of its job."""
+        identity = {name: value for name, value in self.identity.items() if name != PARTS}
+        origin = {**identity, "engine": self.engine, "source": self.source}
+        return {"program": "yolo-bac", "versions": self.versions, **origin}
 
     @classmethod
     def claimed(cls, identity: dict[str, Any]) -> Self:

@@ -85,7 +85,11 @@ class Status:
     """Writes status.json. Everything but the outcome is known when the work starts."""
 
     def __init__(self, folder: RunFolder, counts: Counts, facts: dict[str, Any]) -> None:
-        """`facts`: what RunStatus has of identity, settings, weights, device, source, shares, formats and so on."""
+        """`facts`: what RunStatus has of identity, settings, weights, device, source, shares, formats and so on.
+
+        `versions` are those of this process if `facts` has none.
+        """
+        facts.setdefault("versions", versions())
         self._folder, self.counts, self._facts = folder, counts, facts
         self.timings, self.throughput = Timings(), Throughput()
         self._completed: str | None = None
@@ -156,7 +160,6 @@ class Status:
             failures={"by_kind": dict(sorted(counts.failures.items())), "first": list(counts.failed_files)},
             **self._facts,
             left=self._folder.left,
-            versions=versions(),
             started=self._started,
             ended=None if state == "running" else now(),
             seconds=round(self.seconds, 3),

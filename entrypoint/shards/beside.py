@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from entrypoint.log import LOG
+from entrypoint.results.runstatus import PARTS
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
 
@@ -32,7 +33,7 @@ def without_repeats(runs: Sequence[Part]) -> list[Part]:
     there = {printable(run.path.absolute()) for run in runs}
     kept: list[Part] = []
     for run in runs:
-        parts = run.status.identity.get("parts")
+        parts = run.status.identity.get(PARTS)
         if isinstance(parts, list) and parts and there.issuperset(map(str, parts)):
             LOG.warning("%s was merged from runs that are here, too: it is left out", printable(run.path))
         else:

@@ -10,7 +10,7 @@ from entrypoint.settings import Settings
 from entrypoint.shards.parts import Part
 from entrypoint.text import difference, printable
 
-_SHOWN = 10
+_SHOWN, _AND = 10, "; "
 CONTENT = "what they have looked at"
 SOURCES = ("source", CONTENT)
 """In what runs of different sources differ."""
@@ -28,6 +28,8 @@ class Job:
     count: int
     device: str
     engine: str
+    versions: dict[str, str]
+    """Of the programs that computed the results."""
     source: str
     formats: tuple[str, ...]
     ignored: dict[str, int]
@@ -71,8 +73,9 @@ class Job:
             first.made_with,
             first.status.weights or {},
             count,
-            _each(part.status.device for part in parts),
-            _each(part.status.engine for part in parts),
+            _all_of(part.status.device for part in parts),
+            _all_of(part.status.engine for part in parts),
+            _versions(parts),
             _each(part.status.source for part in parts),
             tuple(sorted({name for part in parts for name in part.status.formats})),
             ignored,
@@ -158,4 +161,14 @@ def _list(indices: Sequence[object]) -> str:
 
 
 def _each(values: Iterable[str]) -> str:
-    return "; ".join(sorted(set(values)))
+    return _AND.join(sorted(set(values)))
+
+
+def _all_of(values: Iterable[str]) -> str:
+    """Return each of these values once, of which parts that were merged already have several."""
+    return _each(one for value in values for one in value.split(_AND))
+
+
+def _versions(parts: Sequence[Part]) -> dict[str, str]:
+    names = dict.fromkeys(name for part in parts for name in part.status.versions)
+    return {name: _all_of(part.status.versions.get(name, "none") for part in parts) for name in names}

@@ -18,7 +18,7 @@ from entrypoint.results.journal import JOURNAL
 from entrypoint.results.journalentry import Entry
 from entrypoint.results.paths import twin_path, twins
 from entrypoint.results.runfolder import RunFolder
-from entrypoint.results.runstatus import State
+from entrypoint.results.runstatus import PARTS, State
 from entrypoint.results.settling import settled
 from entrypoint.results.status import Counts, Status
 from entrypoint.results.summary import print_summary, summary, verdict
@@ -46,7 +46,7 @@ def merge(folders: Sequence[Path], project: Path, name: str, *, side_by_side: bo
     job = Job.side_by_side(parts, run_names(parts)) if side_by_side else Job.of(parts)
     for part in damaged:
         job.note_damage(part)
-    identity = job.identity | {"parts": sorted(printable(part.path.absolute()) for part in parts)}
+    identity = job.identity | {PARTS: sorted(printable(part.path.absolute()) for part in parts)}
     with claimed(project, name, identity) as folder:
         if folder.continued:
             start_over(folder)
@@ -75,6 +75,7 @@ class _Merge:
             "weights": job.weights,
             "device": job.device,
             "engine": job.engine,
+            "versions": job.versions,
             "source": job.source,
             "shard": None,
             "part": None,

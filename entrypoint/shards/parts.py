@@ -22,7 +22,7 @@ from entrypoint.settings import Settings
 from entrypoint.shards.packed import PackedParts, Wanted
 from entrypoint.text import printable
 
-_DECISIVE = {"version": str, "weights": str, "source": str, "settings": dict}
+_DECISIVE = {"version": str, "weights": str, "settings": dict, "source": str}
 
 
 class PartFiles(Protocol):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 import signal
 import tarfile
@@ -16,6 +17,7 @@ from entrypoint.results.formats import all_formats
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended, start
 from tests.schemas import assert_valid
+from tests.videos import moving
 
 Run = Callable[..., Ended]
 KINDS = ("--save-txt", "--save-csv", "--save-crop")
@@ -37,9 +39,8 @@ def scenes() -> Any:
     return iter(sorted(DEMO_SCENES.iterdir()))
 
 
-def images(run: Path) -> bytes:
-    """predictions.json, but for its info block."""
-    return b"".join((run / "predictions.json").read_bytes().partition(b',\n"categories"')[1:])
+def predictions(run: Path) -> bytes:
+    return (run / "predictions.json").read_bytes()
 
 
 def status(run: Path) -> dict[str, Any]:
@@ -49,11 +50,16 @@ def status(run: Path) -> dict[str, Any]:
 
 
 def tree(run: Path) -> dict[str, bytes]:
-    """All files of a run but those that say where it comes from."""
+    """All files of a run, byte for byte, but for what depends on when, and in which order, its inputs were done."""
     files = (path for path in run.rglob("*") if path.is_file())
     own = {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
-    told = ("status.json", "predictions.json", "coco.json", "records.jsonl", "index.html")
-    return {name: data for name, data in own.items() if name not in told}
+    for name in ("status.json", "records.jsonl"):
+        del own[name]
+    if "index.html" in own:  # what it shows of the inputs; above stand moments, and the run's folder
+        own["index.html"] = own["index.html"].partition(b'id="data">')[2]
+    if "megadetector.json" in own:
+        own["megadetector.json"] = re.sub(rb'"detection_completion_time": "[^"]+"', b"", own["megadetector.json"])
+    return own
 
 
 def journal(run: Path) -> list[dict[str, Any]]:
@@ -75,17 +81,48 @@ def test_shards_merge_to_the_run_without_shards(yolo_bac: Run, source: Path, tmp
     ended = yolo_bac("merge", tmp_path / "out", "--project", tmp_path / "all")
     merged, whole = tmp_path / "all" / "merged", tmp_path / "whole" / "exp"
     assert ended.code == 5 and ended.stdout.startswith("1 of 8 images failed")
-    assert images(merged) == images(whole)
     assert tree(merged) == tree(whole)
     assert [line | {"files": sorted(line["files"])} for line in journal(merged)] == [
         line | {"files": sorted(line["files"])} for line in journal(whole)
     ]
-    assert (
-        json.loads((merged / "coco.json").read_bytes())["images"]
-        == (json.loads((whole / "coco.json").read_bytes())["images"])
-    )
     assert status(merged)["counts"] == status(whole)["counts"]
     assert [status(part)["shard"] for part in parts] == [{"index": index, "count": 3} for index in range(3)]
+
+
+def test_every_format_of_parts_merges_to_what_the_run_without_shards_has(
+    yolo_bac: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moving(source / "v.mp4", 12)
+    moving(source / "a" / "w.mkv", 9)
+    kinds = [word for kind in all_formats() for word in ("--format", kind.name)]
+    options = ["--imgsz", 320, *kinds]
+    assert yolo_bac("--demo", *options, "--source", source, "--project", tmp_path / "whole").code == 5
+    first, second, third = run_shards(yolo_bac, source, tmp_path / "out", 3, *options)
+    whole = tree(tmp_path / "whole" / "exp")
+    assert b'"engine": "onnx"' in whole["coco.json"] and b'"parts"' not in whole["coco.json"]
+    assert {"coco.json", "predictions.json", "megadetector.json", "detections.parquet", "index.html"} <= whole.keys()
+    for number, folders in enumerate(((tmp_path / "out",), (third, first, second, first))):
+        assert yolo_bac("merge", *folders, "--project", tmp_path / str(number)).code == 5
+        assert tree(tmp_path / str(number) / "merged") == whole
+    assert yolo_bac("merge", first, third, "--project", tmp_path / "two").code == 5
+    monkeypatch.chdir(tmp_path)
+    assert yolo_bac("merge", "two", "out/exp/part-1-of-3", "--project", "nested").code == 5
+    assert tree(tmp_path / "nested" / "merged") == whole
+
+
+def test_versions_and_engines_of_parts_are_told_once_each(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
+    first, second, third = run_shards(yolo_bac, source, tmp_path / "out", 3, "--nosave")
+    for part, version, engine in ((first, "1.0", "onnx"), (second, "2.0", "torch"), (third, "1.0", "onnx")):
+        found = status(part)
+        found["versions"] |= {"numpy": version}
+        (part / "status.json").write_text(json.dumps(found | {"engine": engine}))
+    runs = []
+    for number, folders in enumerate(((first, second, third), (tmp_path / "0" / "merged", third))):
+        yolo_bac("merge", *folders, "--project", tmp_path / str(number))
+        runs.append(status(tmp_path / str(number) / "merged"))
+    for found in runs:
+        assert found["versions"] == status(first)["versions"] | {"numpy": "1.0; 2.0"}
+        assert found["engine"] == "onnx; torch"
 
 
 def test_raw_archives_lose_no_format(yolo_bac: Run, source: Path, tmp_path: Path) -> None:
@@ -130,7 +167,7 @@ def test_merging_is_associative_and_free_of_order(yolo_bac: Run, source: Path, t
     flat = merge(*parts)
     for a, b, c in itertools.permutations(parts):
         for other in (merge(a, b, c), merge(merge(a, b), c), merge(a, merge(c, b), b)):
-            assert images(other) == images(flat)
+            assert predictions(other) == predictions(flat)
             assert status(other)["merged"] == status(flat)["merged"]
             assert status(other)["counts"] == status(flat)["counts"]
 
@@ -147,7 +184,7 @@ def test_a_part_that_is_there_twice_or_unfinished_does_no_harm(yolo_bac: Run, so
     ended = yolo_bac("merge", tmp_path / "out", tmp_path / "lost", "--project", tmp_path / "all")
     assert ended.stdout.splitlines()[0] == whole.stdout.splitlines()[0]
     assert "part 1 of 2 is there more than once" in ended.stderr
-    assert images(tmp_path / "all" / "merged2") == images(tmp_path / "all" / "merged")
+    assert predictions(tmp_path / "all" / "merged2") == predictions(tmp_path / "all" / "merged")
 
     ended = yolo_bac("merge", parts[0], lost, "--project", tmp_path / "all")
     assert ended.code == 5
