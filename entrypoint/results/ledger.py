@@ -17,6 +17,8 @@ from entrypoint.results.paths import parts_of
 SCRATCH, DOOMED = ".partial", ".partial.removed"
 """A run's folder for what is no result, and its name when the run ends and it is about to go."""
 BEGUN = "begun"
+RESERVE = "reserve"
+"""Room that is kept for a run's last word in status.json."""
 _MOST_LINES = 10_000
 _DATABASES = ("merge.sqlite", "previous.sqlite")
 
@@ -146,4 +148,6 @@ def empty_scratch(run: Path, but: str = "") -> None:
 
 
 def _is_scratch(name: str) -> bool:
-    return name.startswith((BEGUN, *_DATABASES)) or (len(name) == 16 and not set(name) - set("0123456789abcdef"))
+    return name.startswith((BEGUN, RESERVE, *_DATABASES)) or (
+        len(name) == 16 and not set(name) - set("0123456789abcdef")
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from entrypoint.errors import OutputError
-from entrypoint.results.ledger import BEGUN, DOOMED, SCRATCH, Ledger, empty_scratch
+from entrypoint.results.ledger import BEGUN, DOOMED, RESERVE, SCRATCH, Ledger, empty_scratch
 from entrypoint.results.lock import FolderLock
 from entrypoint.results.runstatus import STATUS, RunStatus
 from entrypoint.results.tree import Owner, Tree
@@ -20,6 +20,7 @@ _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _COPY_BYTES = 1 << 20
+_RESERVES = (512 << 10, 64 << 10, 8 << 10)  # bytes; a status may name a thousand classes, and a hundred failures
 
 
 class InTheWayError(OutputError):
@@ -49,6 +50,8 @@ class RunFolder:
         self._left = {name for name in left if not name.endswith("/")}
         self._folders = {name for name in left if name.endswith("/")}
         self.ledger = Ledger(self.scratch / BEGUN)
+        self._reserve = f"{self._scratch}/{RESERVE}"
+        _reserve(self._reserve)
         self._left |= {path for file, path in self.ledger.earlier if not file and not path.endswith("/")}
         self._folders |= {path for file, path in self.ledger.earlier if not file and path.endswith("/")}
         self.tree = Tree(path, owner, self._has_made)
@@ -70,11 +73,29 @@ class RunFolder:
         return not (self.path / STATUS.upper()).exists()
 
     def write_status(self, status: RunStatus) -> None:
-        """Make status.json say so, in one step. Raises OutputError."""
-        with self._becoming(STATUS) as (temporary, descriptor):
-            write_all(descriptor, memoryview(status.to_text()))
-            self._finish(descriptor)
-            self.tree.rename(temporary, STATUS)
+        """Replace status.json in one step, a run's last word even on a full disk. Raise OutputError."""
+        text = memoryview(status.to_text())
+        try:
+            with self._becoming(STATUS) as (temporary, descriptor):
+                write_all(descriptor, text)
+                self._finish(descriptor)
+                self.tree.rename(temporary, STATUS)
+        except OutputError as error:
+            if status.state == "running" or not is_full(error.__cause__):
+                raise
+            self._write_into_reserve(text)
+
+    def _write_into_reserve(self, text: memoryview) -> None:
+        """Make status.json of the room that was kept for it: what is freed may be gone before it can be used."""
+        with output_errors(self.path, STATUS):
+            descriptor = os.open(self._reserve, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                write_all(descriptor, text)
+                os.ftruncate(descriptor, len(text))
+                self._finish(descriptor)
+            finally:
+                os.close(descriptor)
+            self.tree.rename(self._reserve, STATUS)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -202,6 +223,27 @@ class RunFolder:
             os.fchown(descriptor, *self._owner)
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error says that a disk, or what one may use of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def _reserve(path: str) -> None:
+    """Make a file that takes room, of a size that there is room for. Raise OSError if there is none at all."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        for size in _RESERVES:
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            except OSError as error:
+                if not is_full(error) or size == _RESERVES[-1]:
+                    raise
+            else:
+                return
+    finally:
+        os.close(descriptor)
+
+
 def write_all(descriptor: int, left: memoryview) -> None:
     """Write until all is written. Raises OSError."""
     while left:
@@ -222,7 +264,7 @@ def output_errors(folder: Path, *names: str) -> Iterator[None]:
         yield
     except OSError as error:
         path = folder.joinpath(*names)
-        if error.errno in _FULL:
+        if is_full(error):
             raise OutputError(
                 f"no space left for {path}: give the output folder more room and run the same command again"
             ) from error

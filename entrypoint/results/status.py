@@ -67,16 +67,17 @@ class Counts:
         self.detections += len(record.detections or ())
 
     def to_json(self) -> dict[str, int]:
-        """As status.json has them; `not_done` have no record."""
+        """Return the counts as status.json has them; `not_done` have no record."""
+        total = max(self.total, self.done + self.failed)  # a merge knows it only when it is done
         return {
-            "total": self.total,
+            "total": total,
             "done": self.done,
             "reused": self.reused,
             "taken_over": self.taken_over,
             "new": self.new,
             "gone": self.gone,
             "failed": self.failed,
-            "not_done": self.total - self.done - self.failed,
+            "not_done": total - self.done - self.failed,
             "detections": self.detections,
         }
 

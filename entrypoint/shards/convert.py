@@ -1,14 +1,14 @@
 """`yolo-bac convert-results`: further formats of a run that has ended, in a folder of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from entrypoint import log
-from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError
+from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError, UsageError, YoloBacError
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.formats import all_formats, check_names, write_run
@@ -25,7 +25,7 @@ from entrypoint.settings import Settings
 from entrypoint.shards.claimed import claimed
 from entrypoint.shards.damage import noted
 from entrypoint.shards.journaling import journal_of, records_of
-from entrypoint.shards.meeting import Meeting
+from entrypoint.shards.meeting import Meeting, database_errors
 from entrypoint.shards.parts import Part
 from entrypoint.text import printable
 from entrypoint.values import Record
@@ -51,19 +51,40 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
         if isinstance(one, CocoResults) and truth:
             one.image_ids, one.category_ids = ids_of(truth)
     with claimed(settings.project, settings.name, part.status.identity, resume=False) as folder:
-        with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
-            damaged = _read(part, meeting)
-            files = list(meeting.files())
-            for one in formats:
-                one.expect(files)
-            log.release()
-            damaged += _write_each(formats, folder, meeting, part)
-        write_run(formats, folder, records_of(folder), part.status)
-        names = tuple(one.name for one in formats)
-        left = tuple(dict.fromkeys((*names, Frames.name)))
-        folder.write_status(replace(part.status, formats=left, left=folder.left))
-        print_summary(f"{len(files)} inputs as {', '.join(names)}.\nResults: {printable(folder.path)}\n")
+        try:
+            with database_errors(folder.path):
+                return _convert(part, formats, folder)
+        except (SourceError, UsageError):
+            raise
+        except Exception as error:
+            _say_why_it_failed(part, folder, error)
+            raise
+
+
+def _convert(part: Part, formats: Sequence[Format], folder: RunFolder) -> int:
+    with closing(Meeting(folder.scratch / "merge.sqlite")) as meeting:
+        damaged = _read(part, meeting)
+        files = list(meeting.files())
+        for one in formats:
+            one.expect(files)
+        log.release()
+        damaged += _write_each(formats, folder, meeting, part)
+    write_run(formats, folder, records_of(folder), part.status)
+    names = tuple(one.name for one in formats)
+    left = tuple(dict.fromkeys((*names, Frames.name)))
+    folder.write_status(replace(part.status, formats=left, left=folder.left))
+    print_summary(f"{len(files)} inputs as {', '.join(names)}.\nResults: {printable(folder.path)}\n")
     return EXIT_MEDIA_FAILED if damaged else EXIT_OK
+
+
+def _say_why_it_failed(part: Part, folder: RunFolder, error: Exception) -> None:
+    """Write a status.json that says why the conversion failed, if the output folder still takes it."""
+    code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
+    failed = replace(
+        part.status, state="failed", exit_code=code, message=printable(error), formats=(), left=folder.left
+    )
+    with suppress(OutputError):
+        folder.write_status(failed)
 
 
 def _convertible(settings: Settings) -> list[type[Format]]:

@@ -3,11 +3,15 @@
 Which of two records for the same input stays depends on the records alone, not on the order of the parts.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from entrypoint.results.journalentry import Entry
+from entrypoint.results.runfolder import output_errors
 
 _COLUMNS = "file TEXT PRIMARY KEY, failed INT, line TEXT, size INT, sha256 TEXT, entry BLOB, part INT"
 # Detections before a failure; then whichever text comes first: any rule will do that does not see the parts' order.
@@ -23,6 +27,18 @@ _CONTRADICTION = """
     WHERE (part.size <> records.size OR part.sha256 <> records.sha256) AND NOT part.failed AND NOT records.failed
     LIMIT 1
 """
+
+
+@contextmanager
+def database_errors(folder: Path) -> Iterator[None]:
+    """Raise OutputError where a database in the run folder `folder` has no room left."""
+    with output_errors(folder):
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 class Meeting:

@@ -27,7 +27,7 @@ from entrypoint.shards.claimed import claimed
 from entrypoint.shards.damage import noted
 from entrypoint.shards.job import CONTENT, Job, contradiction
 from entrypoint.shards.journaling import journal_of, records_of
-from entrypoint.shards.meeting import Meeting
+from entrypoint.shards.meeting import Meeting, database_errors
 from entrypoint.shards.parts import Part, unpack
 from entrypoint.shards.search import find_parts
 from entrypoint.text import printable
@@ -85,7 +85,8 @@ class _Merge:
         status = Status(self._folder, counts, facts)
         status.write("running", None, "merging")
         try:
-            return self._merge(status, facts)
+            with database_errors(self._folder.path):
+                return self._merge(status, facts)
         except Exception as error:
             status.fail(error)
             raise

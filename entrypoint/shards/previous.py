@@ -21,6 +21,7 @@ from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.settling import settled, unnamed
 from entrypoint.shards.contents import DATABASE, Contents
+from entrypoint.shards.meeting import database_errors
 from entrypoint.shards.parts import PackedFiles, Part, unpack
 from entrypoint.shards.search import NoPartError, find_parts
 from entrypoint.sources.faults import failure_of
@@ -94,7 +95,8 @@ class TakeOver:
         `threads` read at once. `is_here`: whether an input of that name is in the source, or is not looked for by this
         run. Raises OutputError.
         """
-        with closing(Contents(self._folder.scratch / DATABASE)) as contents:
+        database = self._folder.scratch / DATABASE
+        with database_errors(self._folder.path), closing(Contents(database)) as contents:
             for number, part in enumerate(self._parts):
                 self._read(contents, number, part)
             contents.all_put()

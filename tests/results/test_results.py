@@ -20,7 +20,7 @@ from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
-from entrypoint.values import Detections, Failure, Record, ResultError
+from entrypoint.values import OUT_OF_MEMORY, Detections, Failure, Record, ResultError
 
 STATE = InputState(1, 2, 3, 4)
 ALL = Settings(save_txt=True, save_crop=True, save_csv=True)
@@ -136,7 +136,7 @@ def test_an_image_that_no_format_takes_is_a_failure(tmp_path: Path, monkeypatch:
     assert tree(folder.path) == {"labels/a.jpg.json", "records.jsonl", "status.json"}
 
 
-def test_memory_that_is_out_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_is_out_is_told_from_other_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, results = opened(tmp_path, ["a.jpg"])
 
     def empty(*_: object) -> None:
@@ -147,12 +147,10 @@ def test_memory_that_is_out_is_passed_on(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cv2, "imencode", lambda *_: (False, None))
     monkeypatch.setattr(np, "empty", empty)
-    with pytest.raises(MemoryError):
-        process(results, "a.jpg", 0)
-    monkeypatch.setattr(cv2, "imencode", insufficient)
-    with pytest.raises(cv2.error):
-        process(results, "a.jpg", 0)
-    assert not journal(folder)
+    for encode in (cv2.imencode, insufficient):
+        monkeypatch.setattr(cv2, "imencode", encode)
+        failure = process(results, "a.jpg", 0)
+        assert failure is not None and failure.kind == OUT_OF_MEMORY
     folder.close()
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 ADVICE: Mapping[str, str] = {
+    "changed": "It was replaced or written to while it was read. Run again once nothing writes to it.",
+    "defect": "The program did not foresee this. The log names the place; a report of it is welcome.",
+    "timed_out": "Reading it had not ended when the time did. The same command again tries it once more.",
     "damaged": "Its data is broken. Copy it again from where it comes from, and compare the sizes.",
     "encrypted": "It is a member of an archive that asks for a password. Bring the archive without one.",
     "link": "It is a link inside an archive, and those are not followed. Bring the file itself.",
