@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import click
 
-from entrypoint.errors import EXIT_SIGNAL, ResourceError, UsageError, YoloBacError
-from entrypoint.host import memory
+from entrypoint.errors import EXIT_SIGNAL, UsageError, YoloBacError
+from entrypoint.host.shortage import shortage_of
 from entrypoint.log import LOG
 
 _INTERRUPT = 2
@@ -27,8 +27,8 @@ def exit_codes() -> Iterator[None]:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_SIGNAL + _INTERRUPT)
     except Exception as error:  # noqa: BLE001 - the outermost edge
-        if memory.is_out_of_memory(error):
-            LOG.error("%s", memory.shortage("this run"))
-            sys.exit(ResourceError.exit_code)
+        if shortage := shortage_of(error, "this run"):
+            LOG.error("%s", shortage)
+            sys.exit(shortage.exit_code)
         LOG.error("a defect of this program: %s: %s", type(error).__name__, error, exc_info=True)
         sys.exit(YoloBacError.exit_code)

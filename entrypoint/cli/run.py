@@ -12,11 +12,14 @@ from click.core import ParameterSource
 from entrypoint.cli.options import settings_in
 from entrypoint.errors import UsageError
 from entrypoint.host import limits, memory
+from entrypoint.host.shortage import require_files, require_threads
 from entrypoint.option import declared
 from entrypoint.run import signals
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_IMGSZ, DEMO_SCENES, DEMO_WEIGHTS
 
+_THIS = "this program"
+_FILES = 12  # the run folder with its journal and ledger, an input, a result, and what the libraries open
 _MAX_PIXELS = 1 << 28  # as many as an image of 16,384 × 16,384 has
 
 
@@ -28,6 +31,9 @@ def run(ctx: click.Context, settings_class: type[Settings]) -> int:
     with signals.stoppable() as stopper:
         quiet_libraries()
         memory.require_least()
+        memory.save_address_space()
+        require_threads(2 + limits.threads(), _THIS)
+        require_files(_FILES + limits.threads(), _THIS)
         gc.disable()  # imports make a million objects to keep: not worth looking through, again and again
         from entrypoint.run import job  # libraries that --help and a wrong option should not wait for
 

@@ -45,6 +45,8 @@ def cpu_engine(network: Network, settings: Settings, threads: int) -> Engine:
         engine = OnnxEngine(network.graph, 1 if threads == 1 else limits.threads())
         fault = _fault(engine, network, expected, _MOST_DIFFERENCE)
     except ImportError as error:
+        if is_out_of_memory(error):
+            raise
         fault = f"it is not here ({error})"
     except WeightsError:
         raise

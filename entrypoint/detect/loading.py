@@ -14,7 +14,7 @@ from entrypoint.engines.joined import JoinedEngine
 from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU, Device
-from entrypoint.host.memory import is_out_of_memory
+from entrypoint.host.shortage import shortage_of
 from entrypoint.log import LOG
 from entrypoint.models.ensemble import Ensemble
 from entrypoint.models.network import YOLOV5, Family, Network
@@ -107,8 +107,9 @@ def load(
     except ResourceError:
         raise
     except Exception as error:
-        if any(map(is_out_of_memory, _causes(error))):
-            raise memory.shortage(what) from error
+        for cause in _causes(error):
+            if shortage := shortage_of(cause, what):
+                raise shortage from error
         raise
 
 

@@ -4,8 +4,14 @@ The kernel ends a process that exceeds its cgroup's limit, and on a batch platfo
 the heap gets a limit of its own, a little below: an allocation beyond it fails, and what asked for it can give way.
 """
 
+import ctypes
+import errno
 import math
 import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import ResourceError, YoloBacError
@@ -15,14 +21,17 @@ LEAST_BYTES = 100_000_000
 """What the libraries need, before any network."""
 PYTORCH_BYTES = 420_000_000
 """The same with PyTorch among them."""
+# An address space holds the code of all libraries as well, and room that is set aside and never used.
+_MAPPED_BYTES = 350_000_000
+_M_ARENA_MAX = -8  # of malloc.h
 
 # While a network is made ready its weights are there so many times.
 _COPIES = 4.5
 # The values that it makes of a pixel grow with its width, and that with the root of its weights.
 _PIXEL_BYTES, _WIDTH_BYTES = 50, 0.009
 
-# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, Python,
-# CUDA's libraries.
+# PyTorch's allocator on a CPU, oneDNN (whose kernels are compiled into memory), ONNX Runtime's, OpenCV's, C++, CUDA's
+# libraries, the loader of libraries.
 _WORDS = (
     "can't allocate memory",
     "could not create a",
@@ -30,8 +39,8 @@ _WORDS = (
     "Insufficient memory",
     "out of memory",
     "bad_alloc",
-    "can't start new thread",
     "STATUS_ALLOC_FAILED",
+    "failed to map segment",
 )
 _STATUS, _MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
 _SHARE_OF_HOST = 0.95
@@ -40,10 +49,12 @@ _SHARE_OF_HOST = 0.95
 _CODE_BYTES = 32 << 20
 _STACK_BYTES = 8 << 20
 _STACKS_PER_CPU = 3  # to compute, to decode, to write
+_STARTING, _STARTING_BYTES = threading.Lock(), 2 * _STACK_BYTES
 _LEAST_WAITING, _MOST_WAITING = 4 << 20, 192 << 20
 # For some ten shapes of photographs, with what the network is to see of each.
 _BYTES_PER_BATCH_SIZE, _MOST_FOR_BATCHES = 24 << 20, 1 << 30
-ADVICE = "raise the limit: `--memory 4gb` for bacalhau docker run, `--memory 4g` for docker run"
+_INPUT_BYTES = 110_000_000  # for a photograph or a video on its way
+_FLAGS = "`--memory 4gb` for bacalhau docker run, `--memory 4g` for docker run"
 
 
 def require_least() -> None:
@@ -53,11 +64,37 @@ def require_least() -> None:
 
 def require(needed: int, what: str) -> None:
     """Raises ResourceError where memory is limited to fewer bytes than `what` needs."""
-    limit = limits.memory_limit()
-    if limit is not None and limit < needed:
+    for one in _set():
+        if one.bytes < needed + one.beside:
+            raise ResourceError(
+                f"{one}, and {what} needs {-(-(needed + one.beside) // 1_000_000)} MB: raise the limit: {one.remedy}"
+            )
+
+
+def save_address_space() -> None:
+    """Have all threads share one heap where the address space is limited: each of its own would take 64 MB of that."""
+    if limits.address_space() is not None:
+        with suppress(AttributeError, OSError):  # another C library than glibc
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def set_aside(needed: int, what: str) -> None:
+    """Keep so many bytes free of this process's heap, for `what` runs in another beside it.
+
+    Raises ResourceError where the job, which is ready to look at inputs, would have too little left for one of them.
+    """
+    require(needed, what)
+    free = room()
+    if free is None:
+        return
+    if free < needed + _INPUT_BYTES:
         raise ResourceError(
-            f"memory is limited to {limit // 1_000_000} MB, and {what} needs {-(-needed // 1_000_000)} MB: {ADVICE}"
+            f"{_set()[0]}, and {what} needs {-(-(needed + _INPUT_BYTES) // 1_000_000)} MB beside the network, which "
+            f"leaves {max(0, free) // 1_000_000} MB: {advice()}"
         )
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft - needed, hard))
 
 
 def need_of(weights: int, imgsz: tuple[int, int]) -> int:
@@ -68,24 +105,59 @@ def need_of(weights: int, imgsz: tuple[int, int]) -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says, in the words of one of the libraries, that memory is out."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return not isinstance(error, YoloBacError) and any(words in str(error) for words in _WORDS)
 
 
 def shortage(what: str) -> ResourceError:
     """The error for something that does not fit into this process's memory."""
-    limit = limits.memory_limit()
-    if limit is None:
+    found = _set()
+    if not found:
         free = f"{sum(_fields(_MEMINFO, 'MemAvailable', 'SwapFree').values()) // 1_000_000} MB"
         return ResourceError(
             f"not enough memory for {what}: {free} are free on this machine, and no limit is set; "
             "use a larger machine, or choose a smaller model or --imgsz"
         )
     return ResourceError(
-        f"memory is limited to {limit // 1_000_000} MB, too little for {what}: {ADVICE}, or choose a smaller model or "
-        "--imgsz"
+        f"{' and '.join(map(str, found))}, too little for {what}: {advice()}, or choose a smaller model or --imgsz"
     )
+
+
+def advice() -> str:
+    """How to raise the limits that are set; those of the container where there are none."""
+    return f"raise the limit: {', '.join(one.remedy for one in _set()) or _FLAGS}"
+
+
+def is_limited() -> bool:
+    """Whether there is a limit of memory, of data or of the address space."""
+    return bool(_set())
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A limit of so many bytes for `noun`, how it is raised, and the bytes that count there beside the heap."""
+
+    bytes: int
+    noun: str
+    remedy: str
+    beside: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.noun} is limited to {self.bytes // 1_000_000} MB"
+
+
+def _set() -> list[_Limit]:
+    """The limits that are set, that of the cgroup first."""
+    memory, space, data = limits.memory_limit(), limits.address_space(), limits.data()
+    found = []
+    if memory is not None:
+        found.append(_Limit(memory, "memory", _FLAGS))
+    if space is not None:
+        found.append(_Limit(space, "the address space (ulimit -v)", "`ulimit -v unlimited`", _MAPPED_BYTES))
+    if data is not None:
+        found.append(_Limit(data, "the data segment (ulimit -d)", "`ulimit -d unlimited`"))
+    return found
 
 
 def guard(*, by_host: bool = False) -> None:
@@ -103,6 +175,25 @@ def guard(*, by_host: bool = False) -> None:
     data = _status("VmData") + max(0, free) + _STACK_BYTES * _STACKS_PER_CPU * limits.threads()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (data if hard == resource.RLIM_INFINITY else min(data, hard), hard))
+
+
+@contextmanager
+def starting_threads() -> Iterator[None]:
+    """Have threads that start within the block get their stack beyond the limit of `guard`.
+
+    Python waits for ever for a new thread that finds no memory before it has told that it runs.
+    """
+    with _STARTING:
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if soft in (resource.RLIM_INFINITY, hard):
+            yield
+            return
+        more = soft + _STARTING_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (more if hard == resource.RLIM_INFINITY else min(more, hard), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def room() -> int | None:

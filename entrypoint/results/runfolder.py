@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from entrypoint.errors import OutputError
+from entrypoint.host.shortage import shortage_of
 from entrypoint.results.ledger import BEGUN, DOOMED, RESERVE, SCRATCH, Ledger, empty_scratch
 from entrypoint.results.lock import FolderLock
 from entrypoint.results.runstatus import STATUS, RunStatus
@@ -264,6 +265,8 @@ def output_errors(folder: Path, *names: str) -> Iterator[None]:
         yield
     except OSError as error:
         path = folder.joinpath(*names)
+        if error.errno != errno.EAGAIN and (shortage := shortage_of(error, f"writing {path}")):
+            raise shortage from error
         if is_full(error):
             raise OutputError(
                 f"no space left for {path}: give the output folder more room and run the same command again"

@@ -5,6 +5,7 @@ import platform
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, Self, get_args
 
@@ -238,6 +239,7 @@ _CHECKS: dict[str, Any] = {
 }
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of this program and of what its results depend on."""
     found = {"yolo-bac": __version__, "python": platform.python_version()}

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from entrypoint.host.memory import ADVICE
+from entrypoint.host.memory import advice
 from entrypoint.log import LOG
 from entrypoint.results.status import Counts
 from entrypoint.text import shown
@@ -41,7 +41,7 @@ def summary(counts: Counts, path: Path, seconds: float, first: str | None = None
         if counts.failed > _SHOWN_FAILURES:
             lines.append(f"  and {counts.failed - _SHOWN_FAILURES} more, in status.json")
         if counts.failures[OUT_OF_MEMORY]:
-            lines.append(f"Out of memory: {ADVICE}.")
+            lines.append(f"Out of memory: {advice()}.")
         lines.append("What may fail: --max-failures N lets a run with up to N failures end with exit code 0.")
     lines.append(f"Time: {seconds:.1f} s{_speed(counts, seconds)}.")
     return "\n".join(map(shown, lines)).encode()[:_MAX_BYTES].decode("utf-8", "ignore") + "\n"

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from entrypoint.host import limits
 from entrypoint.results.paths import parts_of
 
-_MOST_OPEN = 64
+_MOST_OPEN, _SHARE = 64, 8  # folders, and one of so many files that may be open
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -46,6 +47,7 @@ class Tree:
         self._removing = threading.Lock()  # held while a folder goes, and by those who need that none does
         self._forgotten = 0
         self._folders: OrderedDict[str, _Open] = OrderedDict()
+        self._most_open = min(_MOST_OPEN, limits.open_files() // _SHARE)
 
     @property
     def descriptor(self) -> int:
@@ -145,7 +147,7 @@ class Tree:
         with self._lock:
             if forgotten == self._forgotten:  # else it may have been removed since it was opened
                 self._folders[folder] = here
-            while len(self._folders) > _MOST_OPEN:
+            while len(self._folders) > self._most_open:
                 self._folders.popitem(last=False)
         return here
 

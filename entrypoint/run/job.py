@@ -8,9 +8,10 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, EXIT_SIGNAL
 from entrypoint.host import limits, memory
 from entrypoint.host.mounts import is_lost_with_the_container
+from entrypoint.host.shortage import shortages_named
 from entrypoint.log import LOG
 from entrypoint.results.claim import claim
-from entrypoint.results.formats import check_names
+from entrypoint.results.formats import check_names, require, wanted
 from entrypoint.results.results import Results
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import State
@@ -52,6 +53,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     previous = find_previous(plan.settings, plan.deciding())
     if previous:
         warn_of_engines(previous, plan.engine)
+    require(wanted(plan.settings, plan.loaded.names))
     folder = claim(
         settings.project,
         settings.name,
@@ -66,7 +68,7 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
         stopper.last_words = _last_words(status, folder)
         _announce(plan, folder)
         plan.listing.options.scratch.folder = str(folder.scratch)
-        with status.kept_fresh():
+        with shortages_named("this run"), status.kept_fresh():
             return _Work(plan, folder, status).do(previous)
     except Exception as error:
         stopper.wait_if_stopping()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.results.runfolder import InTheWayError, RunFolder
 from entrypoint.text import printable
 from entrypoint.values import ResultError
@@ -18,6 +19,7 @@ def noted(path: str, folder: RunFolder, note: Callable[[str], None]) -> Iterator
     try:
         yield
     except OSError as error:
+        raise_if_out_of_files(error)
         note(f"{printable(path)} cannot be read: {error.strerror}")
     except ResultError as error:
         note(f"{printable(path)}: {error}")

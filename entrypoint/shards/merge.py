@@ -9,6 +9,7 @@ from typing import Any
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError
+from entrypoint.host.shortage import raise_if_out_of_files, shortages_named
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.claim import start_over
@@ -85,7 +86,7 @@ class _Merge:
         status = Status(self._folder, counts, facts)
         status.write("running", None, "merging")
         try:
-            with database_errors(self._folder.path):
+            with shortages_named("this merge"), database_errors(self._folder.path):
                 return self._merge(status, facts)
         except Exception as error:
             status.fail(error)
@@ -125,6 +126,7 @@ class _Merge:
                 else:
                     self._meeting.put(number, *self._named(number, file, said))
         except OSError as error:
+            raise_if_out_of_files(error)
             self._damaged(part, f"{JOURNAL} cannot be read: {error.strerror}")
         if found := self._meeting.contradiction():
             file, other, how = found

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from entrypoint.errors import SourceError
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.jsontext import decoded
 from entrypoint.log import LOG
 from entrypoint.results.claim import read_status
@@ -97,6 +98,7 @@ class _Search:
         except FileNotFoundError:
             pass
         except OSError as error:
+            raise_if_out_of_files(error)
             _log_unreadable(error)
         else:
             self.found.setdefault(path.resolve(), part)

@@ -11,6 +11,7 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources.ending import missing_bytes
 from entrypoint.sources.extent import Extent
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
@@ -95,6 +96,7 @@ def open_video(extent: Extent) -> Iterator[OpenVideo | Failure]:
     except MemoryError:
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
+        raise_if_out_of_files(error)
         yield _unopened(name, error, missing)
         return
     with container:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.inputstate import InputState
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
@@ -128,6 +129,7 @@ def _open(path: str) -> InputFile | Failure:
     except FileNotFoundError:
         return Failure("vanished", "listed at the start, gone when its turn came")
     except OSError as error:
+        raise_if_out_of_files(error)
         return Failure("unreadable", f"cannot be read: {error.strerror}")
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources.linkguard import Identity, LinkGuard, identity
 
 _ALL_BELOW = "**"
@@ -75,7 +76,8 @@ def _entries(folder: str, *, hidden: bool = False) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if hidden or not entry.name.startswith(".")]
-    except OSError:
+    except OSError as error:
+        raise_if_out_of_files(error)
         return []
 
 

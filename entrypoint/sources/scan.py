@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from entrypoint.errors import SourceError
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources import globbing, kinds
 from entrypoint.sources.archives.opening import hides_zip, is_named_archive
 from entrypoint.sources.faults import failure_of
@@ -55,6 +56,7 @@ def scan(
             where = "is a link to nothing" if os.path.islink(source) else "does not exist"  # noqa: PTH114
             raise SourceError(f"source {source!r} {where}; expected a file, a folder, a glob or a text file of paths")
     except OSError as error:
+        raise_if_out_of_files(error)
         raise SourceError(f"source {source!r} cannot be listed: {error.strerror}") from error
     return search.found.listing(clash, options or ReadOptions())
 
@@ -107,6 +109,7 @@ class _Search(Walk):
             try:
                 self.folder(path, file)
             except OSError as error:
+                raise_if_out_of_files(error)
                 failure = Failure("unreadable", f"the folder cannot be listed: {error.strerror}")
                 self.found.add(file or ".", path, failure=failure)
         elif not os.path.lexists(path):

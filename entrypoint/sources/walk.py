@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint import log
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
@@ -64,6 +65,7 @@ class Walk:
             try:
                 todo += self._enter(folder)
             except OSError as error:
+                raise_if_out_of_files(error)
                 failure = Failure("unreadable", f"the folder cannot be listed: {error.strerror}")
                 self.found.add(folder.file, folder.path, failure=failure)
 

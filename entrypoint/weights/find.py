@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.errors import NotADetectorError, WeightsError
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources.extent import change
 from entrypoint.sources.filetype import GIT_LFS, HTML, XML, FileType, identify
 from entrypoint.weights import registry
@@ -126,6 +127,7 @@ def _identify(path: Path) -> FileType | str:
             return "a link to nothing" if path.is_symlink() else "not a regular file"
         return identify(path)
     except OSError as error:
+        raise_if_out_of_files(error)
         return f"not readable ({error.strerror})"
 
 
@@ -137,6 +139,7 @@ def _distinct(candidates: Iterable[tuple[Path, FileType]]) -> list[Weights]:
             with path.open("rb") as file:
                 status, digest = os.fstat(file.fileno()), hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
+            raise_if_out_of_files(error)
             raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
         found.setdefault(digest, Weights(path, kind, status.st_size, digest, status))
     return list(found.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from entrypoint.errors import WeightsError
 from entrypoint.host import memory
+from entrypoint.host.shortage import shortage_of
 from entrypoint.text import shown
 
 
@@ -22,6 +23,8 @@ def naming(path: Path, kind: str, advice: str = "") -> Iterator[None]:
         named = message if message.startswith(path.name) else f"{path.name}: {message}"
         raise type(error)(shown(named + advice)) from error
     except OSError as error:
+        if shortage_of(error, path.name):
+            raise
         raise WeightsError(shown(f"{path.name}: cannot be read: {error.strerror}")) from error
     except RecursionError as error:
         raise WeightsError(shown(f"{path.name}: its layers contain themselves")) from error

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.results.formats.base import RunFilesFormat
 from entrypoint.results.formats.images import Images
 from entrypoint.results.formats.thumbnails import Thumbnails
@@ -43,7 +44,8 @@ class Report(RunFilesFormat):
         def thumbnail(file: str) -> bytes | None:
             try:
                 descriptor = folder.tree.open(result_path(Thumbnails.folder, file, ".jpg"))
-            except OSError:
+            except OSError as error:
+                raise_if_out_of_files(error)
                 return None
             with os.fdopen(descriptor, "rb") as picture:
                 return picture.read()

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.media import ArchiveOrigin
@@ -40,6 +41,7 @@ class Contents:
         except ArchiveError as error:
             self._fail(error.failure)
         except OSError as error:
+            raise_if_out_of_files(error)
             self._fail(Failure("unreadable", f"cannot be read: {error.strerror}"))
         except MemoryError:
             self._fail(Failure("unreadable", "no memory left to list what it holds"))

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.inputstate import InputState
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.member import Archive, ArchiveError
@@ -156,6 +157,7 @@ def _writer(file: IO[bytes]) -> Callable[[bytes], object]:
         try:
             file.write(piece)
         except OSError as error:
+            raise_if_out_of_files(error)
             raise ArchiveError("no_room", f"no room to unpack it to: {error.strerror}") from error
 
     return write

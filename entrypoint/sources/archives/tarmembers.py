@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
+from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources.archives.member import Archive, ArchiveError, Listed, too_large
 from entrypoint.sources.archives.tarwalk import TarMember, members
 from entrypoint.sources.archives.unpacking import Plain, Source, Unpacked
@@ -94,6 +95,7 @@ class PackedTar(Archive):
                 if self._pass is None or self._pass.next > number:
                     self.close()
                     self._pass = _Pass(self.path)
+                    self._close_others()
                 return self._pass.unpack(number, write, most)
             except ArchiveError as error:
                 self.close()
@@ -103,16 +105,35 @@ class PackedTar(Archive):
                 return Failure(OUT_OF_MEMORY, "no memory left to unpack it")
             except OSError as error:
                 self.close()
+                raise_if_out_of_files(error)
                 return Failure("unreadable", f"cannot be read: {error.strerror}")
             except Exception:
                 self.close()  # else the members behind this one would be missed
                 raise
+
+    def _close_others(self) -> None:
+        """Let go of the files of archives that were begun long before this one, and that nobody reads at this moment.
+
+        Archives are read one after another, and a source may have more of them than files may be open.
+        """
+        with _GATE:
+            _BEGUN.append(self)
+            for other in _BEGUN[:-_MOST_OPEN]:
+                if other._lock.acquire(blocking=False):
+                    other.close()
+                    other._lock.release()
+                    _BEGUN.remove(other)
 
     def close(self) -> None:
         """Let go of the file, which is opened again when something is to be read."""
         if self._pass:
             self._pass.close()
             self._pass = None
+
+
+_MOST_OPEN = 4
+_BEGUN: list[PackedTar] = []
+_GATE = threading.Lock()
 
 
 class _Pass:

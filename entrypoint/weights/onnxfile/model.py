@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from entrypoint.errors import NotADetectorError, UnsafeWeightsError, WeightsError
+from entrypoint.host.memory import is_out_of_memory
 from entrypoint.models.graph import Graph, Node
 from entrypoint.weights.onnxfile.nodes import DOMAINS, read_node
 from entrypoint.weights.onnxfile.tensors import DTYPES, tensor
@@ -42,6 +43,8 @@ def read_model(path: Path) -> OnnxModel:
                 raise WeightsError(f"has {size} bytes; an ONNX file has at most {_MOST_BYTES}")
             data = memoryview(mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
     except OSError as error:
+        if is_out_of_memory(error):
+            raise
         raise WeightsError(f"cannot be read: {error.strerror}") from error
     return parse_model(data)
 
