@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from entrypoint.errors import OutputError, YoloBacError
+from entrypoint.errors import YoloBacError
+from entrypoint.host.memory import starting_threads
 from entrypoint.results.journalentry import Done
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus, State, now, versions
@@ -117,11 +118,12 @@ class Status:
 
         def keep() -> None:
             while not over.wait(_LOOK_SECONDS):
-                with suppress(OutputError):
+                with suppress(YoloBacError):
                     self.refresh()
 
         keeper = threading.Thread(target=keep, name="status", daemon=True)
-        keeper.start()
+        with starting_threads():
+            keeper.start()
         try:
             yield
         finally:
@@ -144,7 +146,7 @@ class Status:
     def fail(self, error: Exception) -> None:
         """Say in status.json why the run ended, where the output folder still takes it."""
         code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
-        with suppress(OutputError):
+        with suppress(YoloBacError):
             self.write("failed", code, printable(error) or type(error).__name__)
 
     def _write(self, state: State, exit_code: int | None, message: str) -> None:

@@ -30,7 +30,8 @@ class VideoEncoder:
         self._piece: PieceWriter | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="encode", daemon=True)
-        self._thread.start()
+        with memory.starting_threads():
+            self._thread.start()
 
     def begin(self, path: str) -> None:
         """The frames to come are for a file at `path`."""

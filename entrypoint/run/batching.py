@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from entrypoint.host.memory import starting_threads
+
 L = TypeVar("L")
 T = TypeVar("T")
 _PATIENCE = 64  # batches' worth of items; a photograph's shapes at 640 are 39, and where all come alike, all are filled
@@ -32,7 +34,9 @@ def run_on_lanes(function: Callable[[L, T, Callable[[T], None]], None], lanes: S
 
     with ThreadPoolExecutor(len(lanes), thread_name_prefix=function.__name__) as pool:
         try:
-            for future in [pool.submit(work, lane) for lane in lanes]:
+            with starting_threads():
+                futures = [pool.submit(work, lane) for lane in lanes]
+            for future in futures:
                 future.result()
         finally:
             turns.end()
@@ -96,7 +100,8 @@ class BackgroundCalls(Generic[T]):
             self._gate.wait_for(lambda: self._error or not self._waiting or self._has_room(weight))
             self._raise_error()
             self._waiting, self._weight = self._waiting + 1, self._weight + weight
-        self._pool.submit(self._call, item, weight)
+        with starting_threads():
+            self._pool.submit(self._call, item, weight)
 
     def close(self) -> None:
         """Wait for every call; raises what the first failing one raised."""
