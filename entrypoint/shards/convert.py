@@ -11,7 +11,7 @@ from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError, UsageError, YoloBacError
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
-from entrypoint.results.formats import all_formats, check_names, write_run
+from entrypoint.results.formats import all_formats, check_names, require, write_run
 from entrypoint.results.formats.base import Format, MediumFormat
 from entrypoint.results.formats.coco_results import CocoResults, ids_of
 from entrypoint.results.formats.frames import Frames
@@ -50,6 +50,7 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
     for one in formats:
         if isinstance(one, CocoResults) and truth:
             one.image_ids, one.category_ids = ids_of(truth)
+    require(formats)
     with claimed(settings.project, settings.name, part.status.identity, resume=False) as folder:
         try:
             with database_errors(folder.path):

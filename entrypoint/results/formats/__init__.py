@@ -12,12 +12,15 @@ from functools import cache
 from importlib import import_module
 
 from entrypoint.errors import UsageError
+from entrypoint.host.shortage import require_files
 from entrypoint.results.formats.base import Format, InputFormat, RunFilesFormat, RunFormat
 from entrypoint.results.paths import twin_path
 from entrypoint.results.runfolder import RunFolder
 from entrypoint.results.runstatus import RunStatus
 from entrypoint.settings import Settings
 from entrypoint.values import Record
+
+_FILES_BESIDE = 11  # that are open while those of the whole run are
 
 
 @cache
@@ -53,6 +56,14 @@ def check_names(settings: Settings) -> None:
 def wanted(settings: Settings, names: tuple[str, ...]) -> list[Format]:
     """The formats these settings ask for, ready to write; `names`: the network's classes by id."""
     return [kind(settings, names) for kind in all_formats() if kind.is_wanted(settings)]
+
+
+def require(formats: Sequence[Format]) -> None:
+    """Raise UsageError or ResourceError where this machine cannot write these formats."""
+    of_run = sum(len(run_files(kind)) for kind in formats)
+    require_files(of_run + _FILES_BESIDE, "the files of the whole run")
+    for kind in formats:
+        kind.require()
 
 
 def named(formats: Sequence[str], settings: Settings, names: tuple[str, ...]) -> list[Format]:

@@ -75,6 +75,9 @@ class Format(ABC):
         field = (cls.option or "").lstrip("-").replace("-", "_")
         return cls.default != bool(field and getattr(settings, field))
 
+    def require(self) -> None:  # noqa: B027 - most need nothing
+        """Raise UsageError or ResourceError where this machine cannot write it. Called before any work is done."""
+
     def expect(self, files: Sequence[str]) -> None:  # noqa: B027 - most have nothing to expect
         """Called once, before any input is looked at, with all of them, sorted, those of other shards too.
 

@@ -2,9 +2,9 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -147,7 +147,7 @@ def test_a_full_disk_ends_parquet_with_the_programs_own_error(tmp_path: Path) ->
             take(record)
 
 
-def test_what_fails_while_rows_are_added_ends_the_threads_and_leaves_no_file(tmp_path: Path) -> None:
+def test_what_fails_while_rows_are_added_ends_the_process_and_leaves_no_file(tmp_path: Path) -> None:
     def records() -> Iterator[Record]:
         yield RECORDS[0]
         raise KeyboardInterrupt
@@ -155,13 +155,14 @@ def test_what_fails_while_rows_are_added_ends_the_threads_and_leaves_no_file(tmp
     with pytest.raises(KeyboardInterrupt):
         written(tmp_path, records())
     assert not list(tmp_path.rglob("*.parquet"))
-    assert not [thread for thread in threading.enumerate() if thread.name == "parquet"]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_without_polars_parquet_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entrypoint.results.formats.parquet.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="polars"):
-        Parquet(Settings(), NAMES).expect([])
+        Parquet(Settings(), NAMES).require()
 
 
 def test_polars_is_imported_by_those_alone_who_ask_for_parquet() -> None:
