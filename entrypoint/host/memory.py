@@ -84,17 +84,15 @@ def set_aside(needed: int, what: str) -> None:
     Raises ResourceError where the job, which is ready to look at inputs, would have too little left for one of them.
     """
     require(needed, what)
-    free = room()
-    if free is None:
+    free, (soft, hard) = room(), resource.getrlimit(resource.RLIMIT_DATA)
+    if free is None or soft == resource.RLIM_INFINITY:  # of a process that looks at no inputs
         return
     if free < needed + _INPUT_BYTES:
         raise ResourceError(
             f"{_set()[0]}, and {what} needs {-(-(needed + _INPUT_BYTES) // 1_000_000)} MB beside the network, which "
             f"leaves {max(0, free) // 1_000_000} MB: {advice()}"
         )
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if soft != resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft - needed, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (soft - needed, hard))
 
 
 def need_of(weights: int, imgsz: tuple[int, int]) -> int:
