@@ -1,10 +1,12 @@
 """Errors of libraries about one input, as that input's failure: no input ends a run."""
 
+import errno
 import traceback
 from pathlib import Path
 
 from entrypoint.errors import YoloBacError
 from entrypoint.host.memory import is_out_of_memory
+from entrypoint.host.shortage import shortage_of
 from entrypoint.log import LOG
 from entrypoint.text import printable, shown
 from entrypoint.values import OUT_OF_MEMORY, Failure, ResultError
@@ -26,6 +28,8 @@ def failure_of(error: Exception, file: str, task: str) -> Failure:
         return error.failure
     if is_out_of_memory(error):
         return Failure(OUT_OF_MEMORY, f"no memory left to {task}")
+    if getattr(error, "errno", None) != errno.EAGAIN and (shortage := shortage_of(error, "this run")):
+        raise shortage from error  # no thread, or no open file, is left: the next input would not fare better
     words = f"{type(error).__name__}: {' '.join(printable(error).split())[:_MOST_LETTERS]}"
     LOG.error("%s: cannot %s, by a defect of this program: %s (%s)", file, task, words, _place(error))
     return Failure(DEFECT, f"cannot {task}: {shown(words)}")

@@ -216,7 +216,7 @@ def test_an_image_that_does_not_even_fit_alone_is_a_failure_with_advice(
     monkeypatch.setattr(cv2, "imencode", full)
     ended = yolo_bac("--demo", "--source", source, "--project", tmp_path / "out", "--no-report")
     assert ended.code == 5
-    assert "out_of_memory: no memory left to draw and write it" in ended.stdout
+    assert "out_of_memory: no memory left to write it as images" in ended.stdout
     assert "--memory 4gb" in ended.stdout
 
 

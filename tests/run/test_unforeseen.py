@@ -1,6 +1,8 @@
 """An error that nobody expected fails the input that it concerns, wherever a library raises it, and no other input."""
 
+import errno
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -206,3 +208,29 @@ def test_an_error_while_earlier_results_are_looked_up_has_the_input_looked_at(
     options = ["--previous", tmp_path / "before"]
     assert yolo_bac("--demo", "--source", source, "--project", tmp_path, *options).code == 0
     assert all(record["detections"] for record in records(tmp_path / "exp").values())
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "may be open at once (ulimit -n"),
+        (RuntimeError("can't start new thread"), "processes and threads"),
+    ],
+    ids=["files", "threads"],
+)
+def test_a_limit_that_no_input_can_help_ends_the_run_and_names_the_limit(
+    yolo_bac: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
+    source: Path,
+    tmp_path: Path,
+    error: Exception,
+    words: str,
+) -> None:
+    def out_of_it(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(cv2, "imdecode", out_of_it)
+    ended = yolo_bac("--demo", "--source", source, "--project", tmp_path)
+    assert ended.code == 7 and words in ended.stderr
+    status = json.loads((tmp_path / "exp" / "status.json").read_bytes())
+    assert (status["state"], status["exit_code"]) == ("failed", 7)
