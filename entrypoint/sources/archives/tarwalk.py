@@ -20,6 +20,7 @@ _WITHOUT_BYTES = (*_LINKS, _FOLDER, b"3", b"4", b"6")
 _SPARSE, _LONG_NAME, _LONG_LINK, _EXTENDED = b"S", b"L", b"K", (b"x", b"X")
 _GLOBAL = b"g"
 _MORE, _MORE_AGAIN = 482, 504  # where a sparse file's header, and each block behind it, says that another follows
+_MOST_ZEROS = 1 << 26  # bytes behind the last member, which fill an archive up
 _MOST_EXTENDED = 1 << 20  # bytes; what follows a header of the next member is names
 _NAME, _SIZE, _NAME_OF_SPARSE, _OF_SPARSE = b"path", b"size", b"GNU.sparse.name", b"GNU.sparse"
 _FIELD = re.compile(rb"(\d{1,9}) ([^=]+)=")
@@ -63,9 +64,18 @@ def members(source: Source) -> Iterator[TarMember]:
 
 
 def _header(source: Source) -> tarfile.TarInfo | None:
-    """The next header; None at the end of the archive."""
+    """Return the next header; None at the end of the archive.
+
+    Zeros end an archive. Behind them stands the header of another one that was appended, or of a member whose own
+    header was lost.
+    """
     at, block = source.place, source.read(_BLOCK)
-    if not block or not block.strip(b"\0"):
+    end = at + _MOST_ZEROS
+    while block and not block.strip(b"\0"):
+        if at > end:
+            raise ArchiveError("damaged", f"only zeros where a tar header is expected, up to byte {at}")
+        at, block = source.place, source.read(_BLOCK)
+    if not block:
         return None
     if len(block) < _BLOCK:
         raise ArchiveError("truncated", f"a tar archive that ends within a header, after {at} bytes")

@@ -45,18 +45,23 @@ class ZipEntry:
 
 
 def entries(descriptor: int) -> Iterator[ZipEntry]:
-    """All entries, in the order of the directory. Raises ArchiveError where it cannot be read on, and OSError."""
+    """Give all entries, in the order of the directory. Raise ArchiveError where it cannot be read on, and OSError.
+
+    There may be more of them than the end of the archive counts: in 16 bits, 65,537 are 1.
+    """
     size = os.fstat(descriptor).st_size
     place, length, count, shift = _directory(descriptor, size)
     end, found = place + length, 0
     buffer = b""
-    while found < count:
+    while True:
         if len(buffer) < _ENTRY_BYTES + 3 * 0xFFFF and place < end:
             chunk = os.pread(descriptor, min(_CHUNK, end - place), place)
             if not chunk:
                 raise ArchiveError("truncated", f"its directory ends after {found} of {count} entries")
             place, buffer = place + len(chunk), buffer + chunk
         if len(buffer) < _ENTRY_BYTES or not buffer.startswith(_ENTRY):
+            if found >= count:
+                return
             raise ArchiveError("damaged", f"its directory cannot be read after {found} of {count} entries")
         entry, used = _entry(buffer, shift, size)
         yield entry
@@ -107,7 +112,7 @@ def _end64(descriptor: int, end: int, locator: bytes) -> int:
     """Where the end of a directory of more than 4 GB or 65,535 entries stands."""
     declared = struct.unpack_from("<Q", locator, 8)[0]
     for place in (end - _LOCATOR64_BYTES - _END64_BYTES, declared):
-        if 0 <= place < end and os.pread(descriptor, 4, place) == _END64:
+        if 0 <= place <= end - _END64_BYTES and os.pread(descriptor, 4, place) == _END64:
             return int(place)
     raise ArchiveError("damaged", "its directory does not lie where its end says")
 

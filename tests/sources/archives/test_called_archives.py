@@ -129,6 +129,25 @@ def test_what_comes_before_a_damaged_header_is_read(tmp_path: Path) -> None:
     assert found == {"x.tar/0.png": None, "x.tar/1.png": None}
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_members_behind_zeros_are_not_lost(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    one, other = tar({"a.png": SCENES["0.png"]}), tar({"b.png": SCENES["1.png"], "c.png": SCENES["2.png"]})
+    (tmp_path / "joined.tar").write_bytes(pack(one + other))
+    assert list(scan(str(tmp_path)).files) == [f"joined.tar/{name}.png" for name in "abc"]
+    lost = other.index(b"c.png\0")
+    (tmp_path / "joined.tar").write_bytes(pack(other[:lost] + bytes(512) + other[lost + 512 :]))
+    found = failures(scan(str(tmp_path)))
+    assert found.pop("joined.tar/b.png") is None
+    assert [failure.kind for failure in found.values() if failure] == ["damaged"]
+
+
+def test_a_zip_of_more_members_than_its_end_counts(tmp_path: Path) -> None:
+    data = stored({name: SCENES[name] for name in ("0.png", "1.png")})
+    end = data.rindex(b"PK\x05\x06")
+    (tmp_path / "x.zip").write_bytes(data[: end + 8] + b"\1\0\1\0" + data[end + 12 :])
+    assert list(scan(str(tmp_path)).files) == ["x.zip/0.png", "x.zip/1.png"]
+
+
 def test_what_is_no_archive_of_files_is_ignored_as_before(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(SCENES["0.png"])
     (tmp_path / "labels.csv.gz").write_bytes(gzip.compress(b"a,b\n"))
