@@ -187,10 +187,10 @@ def test_processes_of_the_cgroup(tmp_path: Path, files: dict[str, str], found: t
 READING = """
 import resource, sys
 from entrypoint.errors import ResourceError
-from entrypoint.sources.decode import read_bytes
 from entrypoint.sources.extent import opened
+from entrypoint.sources.walk import read_head
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-for read in (read_bytes, lambda path: opened(path).__enter__()):
+for read in (read_head, lambda path: opened(path).__enter__()):
     try:
         print(read(sys.argv[1]))
     except ResourceError as error:
