@@ -25,6 +25,7 @@ def started(call: Any, *args: Any) -> Thread:
 
 def test_those_who_waited_for_a_call_alone_go_on_though_another_call_has_begun() -> None:
     begun, over, may_end = Event(), Event(), Event()
+    later: list[Thread] = []
 
     def long() -> None:
         begun.set()
@@ -35,7 +36,7 @@ def test_those_who_waited_for_a_call_alone_go_on_though_another_call_has_begun()
 
         def _end(self) -> None:
             if current_thread() is alone:
-                started(self.beside_others, long)
+                later.append(started(self.beside_others, long))
                 assert begun.wait(LONG)
             super()._end()
 
@@ -50,6 +51,8 @@ def test_those_who_waited_for_a_call_alone_go_on_though_another_call_has_begun()
     waiting.join(LONG / 2)
     assert not waiting.is_alive(), "it waits for the call that began later"
     over.set()
+    for thread in (alone, *later):  # the stream is the process's, and the next test's
+        thread.join(LONG)
 
 
 def print_in_c(words: str) -> None:
