@@ -104,7 +104,8 @@ class PackedParts:
             os.unlink(place)  # noqa: PTH108
 
     def _place(self, folder: str, path: str) -> str:
-        name = hashlib.blake2b(f"{folder}\0{path}".encode(), digest_size=8, key=self._key).hexdigest()
+        encoded = f"{folder}\0{path}".encode("utf-8", "surrogateescape")
+        name = hashlib.blake2b(encoded, digest_size=8, key=self._key).hexdigest()
         return f"{self._scratch}/{name}"
 
     def _part_of(self, name: str) -> tuple[str, str] | None:
@@ -148,9 +149,8 @@ def _inside(name: str) -> str | None:
     """The name of an entry below the archive's top; None for one that leads elsewhere."""
     name = name.removeprefix("./")
     try:
-        name.encode()
         parts_of(name)
-    except ValueError:  # also for bytes that are not UTF-8, which no run leaves
+    except ValueError:
         return None
     return name
 

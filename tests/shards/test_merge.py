@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from entrypoint.results.formats import all_formats
 from entrypoint.sources.samples import DEMO_SCENES
-from tests.conftest import Ended, start
+from tests.conftest import Ended, records, start
 from tests.schemas import assert_valid
 from tests.videos import moving
 
@@ -142,6 +143,21 @@ def test_raw_archives_lose_no_format(yolo_bac: Run, source: Path, tmp_path: Path
     assert archives.keys() == folders.keys()
     of_inputs = [path for path in folders if "/" in path]
     assert [path for path in of_inputs if archives[path] != folders[path]] == []
+
+
+def test_parts_in_an_archive_are_found_whatever_bytes_name_their_folders(yolo_bac: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in (b"\xe9t\xe9.png", b"\\xe8.png", b"a.png", b"b.png"):
+        shutil.copy(next(scenes()), tmp_path / "in" / os.fsdecode(name))
+    with tarfile.open(tmp_path / "raw.tar.gz", "w:gz", format=tarfile.GNU_FORMAT) as archive:
+        for index, folder in enumerate(["\udce9", "\\xe9"]):
+            shard = ("--shard", f"{index}/2", "--project", tmp_path / "out")
+            assert yolo_bac("--demo", "--imgsz", 64, "--source", tmp_path / "in", *shard).code == 0
+            archive.add(tmp_path / "out" / "exp" / f"part-{index}-of-2", folder)
+    ended = yolo_bac("merge", tmp_path / "raw.tar.gz", "--project", tmp_path / "all")
+    assert ended.code == 0, ended.stderr
+    assert list(records(tmp_path / "all" / "merged")) == ["\\xe8.png", "\\xe9t\\xe9.png", "a.png", "b.png"]
+    assert len(list((tmp_path / "all" / "merged" / "images").iterdir())) == 4
 
 
 def test_what_two_shards_would_call_by_one_name_is_refused_before_the_work(yolo_bac: Run, tmp_path: Path) -> None:
