@@ -99,10 +99,10 @@ class Walk:
     def archive(self, path: str, file: str, head: bytes) -> bool:
         """Collect what an archive holds, or that it cannot be read; `head` is how the file begins.
 
-        Return False for a file that is no archive, and does not call itself one, and for weights as PyTorch saves them.
+        Return False for a file that is no archive, and does not call itself one, and for weights of any kind.
         """
         with suppress(OSError):
-            if may_be_archive(head) or hides_zip(path, head):
+            if may_be_archive(head) or is_named_archive(path) or hides_zip(path, head):
                 if identify(Path(path)).family == "weights":
                     return False
                 if Contents(self.found, path, file).collect():

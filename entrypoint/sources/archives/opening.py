@@ -9,14 +9,15 @@ from entrypoint.sources.archives.tarmembers import PackedTar, TarArchive
 from entrypoint.sources.archives.unpacking import MAGIC, Unpacked
 from entrypoint.sources.archives.zipdirectory import ends_as_zip
 from entrypoint.sources.archives.zipmembers import ZipArchive
-from entrypoint.sources.extent import opened
+from entrypoint.sources.extent import InputFile, opened
 from entrypoint.sources.filetype import RAR, SEVEN_ZIP, TAR, identify_head
 from entrypoint.values import Failure
 
 _BLOCK = 512
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _NAMES = (".zip", ".7z", ".rar")
-_NAME_OF_TAR = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
+# Other suffixes behind `.tar` are those of files beside an archive: its checksum, its index. Numbers are its parts.
+_NAME_OF_TAR = re.compile(r"\.(tar(\.(gz|bz2?|xz|zstd?|lz|lz4|lzma|lzo|br|z|\d+))?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 
 
 def open_archive(path: str) -> Archive | None:
@@ -31,7 +32,7 @@ def open_archive(path: str) -> Archive | None:
         head = os.pread(file.descriptor, _BLOCK, 0)
         if head.startswith(_ZIP_STARTS):
             return ZipArchive(path, file.status)
-        if _is_tar(head):
+        if _is_tar(head) or (_NAME_OF_TAR.search(path) and _is_empty_tar(file)):
             return TarArchive(path, file.status)
         if _may_hide_zip(head) and ends_as_zip(file.descriptor, may_have_comment=is_named_archive(path)):
             return ZipArchive(path, file.status)
@@ -86,9 +87,15 @@ def _holds_tar(descriptor: int, head: bytes) -> bool:
     """Whether a compressed file unpacks to a tar archive, as far as it can be unpacked."""
     with os.fdopen(os.dup(descriptor), "rb") as file:
         try:
-            return _is_tar(Unpacked(file, head).read(_BLOCK))
+            block = Unpacked(file, head).read(_BLOCK)
         except (ArchiveError, MemoryError):
             return False
+    return _is_tar(block) or identify_head(block) is TAR
+
+
+def _is_empty_tar(file: InputFile) -> bool:
+    """Return whether a file is a tar archive without members: the zeros at its end, and nothing before them."""
+    return 0 < file.size <= tarfile.RECORDSIZE and not os.pread(file.descriptor, file.size, 0).strip(b"\0")
 
 
 def _is_tar(block: bytes) -> bool:

@@ -103,6 +103,11 @@ UNREADABLE = {
     "rar": (b"Rar!\x1a\x07\x01\0" + bytes(50), "unsupported", "RAR archive, which is not read"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(50), "unsupported", "7z archive, which is not read"),
     "tar": (bad_checksum(tar(SCENES)), "damaged", "a tar archive whose first header"),
+    "packed.gz": (gzip.compress(bad_checksum(tar(SCENES))), "damaged", "no tar header where one is expected"),
+    "packed": (gzip.compress(bad_checksum(tar(SCENES))), "damaged", "no tar header where one is expected"),
+    "zeros.tar": (bytes(1 << 20), "damaged", "its content is of no known type"),
+    "x.tar.lz4": (b"\x04\x22\x4d\x18\0\0", "damaged", "its content is of no known type"),
+    "x.tar.002": (bytes(range(256)) * 20, "damaged", "its content is of no known type"),
 }
 
 
@@ -159,6 +164,32 @@ def test_what_is_no_archive_of_files_is_ignored_as_before(tmp_path: Path) -> Non
     listing = scan(str(tmp_path))
     assert failures(listing) == {"a.png": None, "outer.zip/b.png": None}
     assert sum(listing.ignored.values()) == 6
+
+
+OTHERS = {
+    "best.pth.tar": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + bytes(90),  # a checkpoint of before torch 1.6
+    "best.safetensors.tar": b"\2" + bytes(7) + b"{}",
+    "engine.zip": b"ftrt" + bytes(90),
+    "no members.tar": bytes(tarfile.RECORDSIZE),
+    "x.tar.md5": b"d41d8cd98f00b204e9800998ecf8427e  x.tar\n",
+    "x.tar.json": b"{}",
+    "x.tar.idx": b"v1.2\n",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_weights_and_files_beside_an_archive_are_ignored_whatever_their_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.png").write_bytes(SCENES["0.png"])
+    (tmp_path / name).write_bytes(OTHERS[name])
+    for source in (tmp_path, tmp_path / "*"):
+        listing = scan(str(source))
+        assert failures(listing) == {"a.png": None} and sum(listing.ignored.values()) == 1
+
+
+def test_a_list_of_paths_may_be_named_after_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(SCENES["0.png"])
+    (tmp_path / "x.tar.txt").write_text("a.png\n")
+    assert list(scan(str(tmp_path / "x.tar.txt")).files) == ["a.png"]
 
 
 def test_a_job_tells_of_an_archive_that_it_cannot_read(yolo_bac: Run, tmp_path: Path) -> None:
