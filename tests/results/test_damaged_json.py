@@ -1,6 +1,7 @@
 """JSON that an earlier run left and somebody changed, or that is hostile, is never believed, and ends no run."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.conftest import Ended, records
 
 Run = Callable[..., Ended]
 DEEP = b"[" * 200_000
+INSIDE = b'{"x": ' * 600 + b"1" + b"}" * 600  # deeper than a status can be written, not than it can be read
+HUGE = b"1" + b"0" * 400
 INFINITE = b'{"settings": {"conf_thres": 1e999}}'
 
 
@@ -37,6 +40,40 @@ def test_a_status_with_a_number_that_is_none_is_not_believed(
     assert f"Results: {tmp_path / 'exp2'}" in ended.stdout
     merged = yolo_bac("merge", tmp_path / "exp", "--project", tmp_path / "other")
     assert merged.code in (4, 5) and "Traceback" not in merged.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [("identity", INSIDE), ("settings", INSIDE), ("timings", HUGE), ("timings", b"-" + HUGE)]
+)
+def test_a_status_that_could_not_be_written_or_computed_with_is_believed_by_no_command(
+    yolo_bac: Run, tmp_path: Path, place: str, value: bytes
+) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    run = tmp_path / "exp"
+    start = f'\n  "{place}": {{'.encode()
+    unfinished(run, start, start + b'"x": ' + value + b", ")
+    for command in (
+        ("--demo", "--project", tmp_path),
+        ("--demo", "--project", tmp_path / "new", "--previous", run),
+        ("merge", run, "--project", tmp_path / "merged"),
+        ("convert-results", run, "--format", "csv", "--project", tmp_path / "converted"),
+        ("evaluate", run, "--truth", run / "coco.json"),
+        ("compare", run, run),
+    ):
+        ended = yolo_bac(*command)
+        assert ended.code != 1 and "Traceback" not in ended.stderr, (command, ended.stderr)
+    assert (tmp_path / "exp2").is_dir() and not (tmp_path / "converted" / "converted").exists()
+
+
+def test_a_record_with_a_number_that_no_float_holds_is_made_anew(yolo_bac: Run, tmp_path: Path) -> None:
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    run = tmp_path / "exp"
+    unfinished(run, b"{", b"{")
+    whole, journal = records(run), run / "records.jsonl"
+    journal.write_bytes(re.sub(rb'("confidence": )[0-9.]+', rb"\g<1>" + HUGE, journal.read_bytes(), count=1))
+    ended = yolo_bac("--demo", "--project", tmp_path)
+    assert ended.code == 0 and "defect" not in ended.stderr, ended.stderr
+    assert records(run) == whole
 
 
 @pytest.mark.parametrize("text", [DEEP, b'{"state": ' + DEEP, b'{"identity": ' + INFINITE + b"}"])

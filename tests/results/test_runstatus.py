@@ -29,10 +29,10 @@ json_values = st.recursive(
 )
 
 
-def nested() -> dict[str, Any]:
+def nested(depth: int = 100_000) -> dict[str, Any]:
     """An object within an object, deeper than any that can be written."""
     found: dict[str, Any] = {}
-    for _ in range(100_000):
+    for _ in range(depth):
         found = {"": found}
     return found
 
@@ -62,6 +62,9 @@ def test_a_key_that_is_missing_is_named(name: str) -> None:
 @example("identity", {"source": float("nan")})
 @example("identity", {"source": "\ud800"})
 @example("settings", {"": [{"": float("inf")}]})
+@example("timings", {"": 10**400})
+@example("seconds", -(10**400))
+@example("throughput", {"seconds": 10**400, "done": []})
 def test_any_other_value_is_taken_or_refused(name: str, value: Any) -> None:
     try:
         status = RunStatus.from_json(plain() | {name: value})
@@ -75,6 +78,11 @@ def test_any_other_value_is_taken_or_refused(name: str, value: Any) -> None:
 def test_any_other_json_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         RunStatus.from_json(value)
+
+
+def test_values_in_each_other_as_deep_as_is_believed_can_be_written() -> None:
+    status = RunStatus.from_json(plain() | {"settings": nested(63)})
+    assert json.loads(status.to_text())["settings"] == nested(63)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,10 @@ def test_any_other_json_is_refused(value: Any) -> None:
         ("left", ["/etc/passwd"], "does not stay below"),
         ("seconds", float("nan"), "finite"),
         ("identity", {"version": float("inf")}, "identity holds a part that is no standard JSON"),
-        ("identity", nested(), "identity holds a part that is no standard JSON"),
+        ("identity", nested(), "identity is nested too deep"),
+        ("identity", nested(64), "identity is nested too deep"),
+        ("settings", nested(600), "settings is nested too deep"),
+        ("seconds", -(10**400), "seconds is -1000*, expected a finite number"),
         ("settings", {"conf_thres": float("nan")}, "settings holds a part that is no standard JSON"),
         ("message", "\ud800", "Unicode"),
         ("message", nested(), "message is nested too deep, expected a string"),
