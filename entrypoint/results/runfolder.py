@@ -237,6 +237,7 @@ def _reserve(path: str) -> None:
             try:
                 os.posix_fallocate(descriptor, 0, size)
             except OSError as error:
+                os.ftruncate(descriptor, 0)  # some room is taken already where zeros are written for it
                 if not is_full(error) or size == _RESERVES[-1]:
                     raise
             else:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_images_that_fill_the_disk(yolo_bac: Run, disk: Disk, source: Path, tmp_
     assert results(disk.path / "exp") == results(tmp_path / "whole" / "exp")
 
 
-@pytest.mark.parametrize("room", [560, 600, 640, 700, 800])
+@pytest.mark.parametrize("room", [100, 300, 460, 560, 600, 640, 700, 800])
 def test_a_disk_with_little_room_at_the_start(yolo_bac: Run, disk: Disk, source: Path, room: int) -> None:
     """The disk is full at another step with each: while the journal, an image, or a file of all records is written."""
     filler = disk.leave(room)
@@ -112,6 +113,35 @@ def test_a_disk_without_room(yolo_bac: Run, disk: Disk, source: Path) -> None:
     assert ended.code == 6 and "no space left for" in ended.stderr, ended.stderr
 
 
+@pytest.fixture
+def disk_without_fallocate(tmp_path: Path) -> Iterator[Disk]:
+    found = Disk(tmp_path / "disk")
+    found.path.mkdir()
+    image = tmp_path / "image"
+    image.write_bytes(bytes(16 << 20))
+    make = ["mkfs.ext2", "-q", "-F", "-b", "4096", "-m", "0", str(image)]
+    for command in (make, ["mount", "-o", "loop", str(image), str(found.path)]):
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no ext2 can be made and mounted here: {error}")
+    yield found
+    _LIBC.umount2(os.fsencode(found.path), _DETACH)
+
+
+@pytest.mark.parametrize("room", [80, 200, 500])
+def test_a_disk_that_is_nearly_full_and_only_takes_room_by_zeros(
+    yolo_bac: Run, disk_without_fallocate: Disk, source: Path, room: int
+) -> None:
+    disk = disk_without_fallocate
+    filler = disk.leave(room)
+    command = ["--demo", "--source", source, "--project", disk.path]
+    assert_full(yolo_bac(*command), disk.path / "exp")
+    filler.unlink()
+    assert yolo_bac(*command).code == 0
+    assert len(records(disk.path / "exp")) == 60
+
+
 @pytest.mark.parametrize("room", [520, 600])
 def test_a_video_that_fills_the_disk(yolo_bac: Run, disk: Disk, tmp_path: Path, room: int) -> None:
     (tmp_path / "in").mkdir()
@@ -126,12 +156,13 @@ def test_a_video_that_fills_the_disk(yolo_bac: Run, disk: Disk, tmp_path: Path, 
     assert results(disk.path / "exp") == results(tmp_path / "whole" / "exp")
 
 
-def test_a_merge_that_fills_the_disk(yolo_bac: Run, disk: Disk, source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [200, 560])
+def test_a_merge_that_fills_the_disk(yolo_bac: Run, disk: Disk, source: Path, tmp_path: Path, room: int) -> None:
     for index in range(2):
         shard = ["--shard", f"{index}/2", "--nosave"]
         assert yolo_bac("--demo", "--source", source, "--project", tmp_path / "out", *shard).code == 0
     command = ["merge", tmp_path / "out", "--project", disk.path]
-    disk.leave(560)
+    disk.leave(room)
     assert_full(yolo_bac(*command), disk.path / "merged")
     (disk.path / "filler").unlink()
     disk.resize(64 << 10)
@@ -139,9 +170,10 @@ def test_a_merge_that_fills_the_disk(yolo_bac: Run, disk: Disk, source: Path, tm
     assert len(records(disk.path / "merged")) == 60
 
 
-def test_a_conversion_that_fills_the_disk(yolo_bac: Run, disk: Disk, source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [200, 560])
+def test_a_conversion_that_fills_the_disk(yolo_bac: Run, disk: Disk, source: Path, tmp_path: Path, room: int) -> None:
     assert yolo_bac("--demo", "--source", source, "--project", tmp_path, "--nosave").code == 0
-    disk.leave(560)
+    disk.leave(room)
     ended = yolo_bac("convert-results", tmp_path / "exp", "--format", "cvat", "voc", "--project", disk.path)
     assert_full(ended, disk.path / "converted")
 
