@@ -230,7 +230,10 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def _reserve(path: str) -> None:
-    """Make a file that takes room, of a size that there is room for. Raise OSError if there is none at all."""
+    """Make a file that takes room, of a size that there is room for. Raise OSError if the disk has none at all.
+
+    Where room cannot be taken for another reason, as by a limit of file sizes, a run goes without.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         for size in _RESERVES:
@@ -238,7 +241,7 @@ def _reserve(path: str) -> None:
                 os.posix_fallocate(descriptor, 0, size)
             except OSError as error:
                 os.ftruncate(descriptor, 0)  # some room is taken already where zeros are written for it
-                if not is_full(error) or size == _RESERVES[-1]:
+                if is_full(error) and size == _RESERVES[-1]:
                     raise
             else:
                 return

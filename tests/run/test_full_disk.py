@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from entrypoint.results.ledger import SCRATCH
 from entrypoint.sources.samples import DEMO_SCENES
-from tests.conftest import Ended, records, start
+from tests.conftest import Ended, heed_signals, records, start
 from tests.schemas import assert_valid
 from tests.videos import moving
 
@@ -190,3 +191,14 @@ def test_a_stop_on_a_full_disk_has_its_last_word(disk: Disk, source: Path) -> No
     _, stderr = job.communicate(timeout=60)
     found = status(disk.path / "exp")
     assert (job.returncode, found["state"], found["exit_code"]) == (143, "stopped", 143), stderr
+
+
+def test_a_run_goes_without_a_reserve_that_may_not_be_made(tmp_path: Path) -> None:
+    def limit() -> None:
+        heed_signals()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300 << 10, 300 << 10))
+
+    job = start("--demo", "--nosave", "--no-report", "--project", tmp_path, preexec_fn=limit)
+    _, stderr = job.communicate(timeout=60)
+    assert job.returncode == 0, stderr
+    assert status(tmp_path / "exp")["state"] == "finished" and not (tmp_path / "exp" / SCRATCH).exists()
