@@ -138,16 +138,29 @@ def empty_scratch(run: Path, but: str = "") -> None:
     """Remove what a run puts into its scratch folders, all `but` this, and the empty ones. Raises OSError."""
     for name in (SCRATCH, DOOMED):
         folder = run / name
-        if not folder.is_dir() or folder.is_symlink():
-            continue
-        for entry in list(folder.iterdir()):
-            if entry.is_file() and not entry.is_symlink() and entry.name != but and _is_scratch(entry.name):
-                entry.unlink()
+        if folder.is_dir() and not folder.is_symlink():
+            _empty(folder, but)
+
+
+def _empty(folder: Path, but: str) -> None:
+    """Remove a run's own files from a scratch folder, and the folder: again where a thread was about to make one."""
+    while True:
+        for entry in _own_files(folder, but):
+            entry.unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
+            return
+        if not _own_files(folder, but):
+            return
 
 
-def _is_scratch(name: str) -> bool:
-    return name.startswith((BEGUN, RESERVE, *_DATABASES)) or (
+def _own_files(folder: Path, but: str) -> list[Path]:
+    return [entry for entry in folder.iterdir() if entry.name != but and _is_scratch(entry)]
+
+
+def _is_scratch(entry: Path) -> bool:
+    name = entry.name
+    is_named = name.startswith((BEGUN, RESERVE, *_DATABASES)) or (
         len(name) == 16 and not set(name) - set("0123456789abcdef")
     )
+    return is_named and entry.is_file() and not entry.is_symlink()

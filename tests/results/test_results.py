@@ -267,3 +267,18 @@ def test_what_a_stop_finds_unrecorded_goes(tmp_path: Path) -> None:
             step()
     assert not [name for name in tree(folder.path) if "b.jpg" in name] and len(journal(folder)) == 1
     assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_stop_also_removes_what_a_thread_was_about_to_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = opened(tmp_path, ["a.jpg"])
+    late = iter(("0123456789abcdef", "fedcba9876543210"))
+    honest = Path.rmdir
+
+    def rmdir(self: Path) -> None:
+        if name := next(late, None):
+            (self / name).touch()
+        honest(self)
+
+    monkeypatch.setattr(Path, "rmdir", rmdir)
+    folder.clear()
+    assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
