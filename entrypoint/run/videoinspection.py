@@ -13,7 +13,7 @@ from entrypoint.results.results import Results
 from entrypoint.run.deadline import TIMED_OUT, Deadline
 from entrypoint.run.inspection import Ended, Inspection
 from entrypoint.sources.extent import Extent
-from entrypoint.sources.faults import failure_of
+from entrypoint.sources.faults import failure_of, read_failure
 from entrypoint.sources.medium import Frame
 from entrypoint.sources.moving import PlacedFrame, VideoMedium
 from entrypoint.values import OUT_OF_MEMORY, Detections, Failure, Record
@@ -116,7 +116,7 @@ class VideoInspection(Inspection):
         try:
             sha256 = self._deadline.within(self._extent.sha256)
         except OSError as error:
-            sha256 = Failure("unreadable", f"cannot be read: {error.strerror}")
+            sha256 = read_failure(error)
         except Exception as error:  # noqa: BLE001 - whatever a library raises about one input
             sha256 = failure_of(error, record.file, "read it to its end")
         if isinstance(sha256, Failure):

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.inputstate import InputState
+from entrypoint.sources.faults import read_failure
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 MOST_BYTES = 1 << 30
@@ -45,7 +45,7 @@ class InputFile:
             with io.FileIO(self.descriptor, closefd=False) as file:
                 data: bytes | None = file.readall()
         except OSError as error:
-            return Failure("unreadable", f"cannot be read: {error.strerror}")
+            return read_failure(error)
         except MemoryError:
             return Failure(OUT_OF_MEMORY, "no memory left to read it")
         if data is None:  # from a file that only looks like one, such as /proc/kmsg
@@ -129,8 +129,7 @@ def _open(path: str) -> InputFile | Failure:
     except FileNotFoundError:
         return Failure("vanished", "listed at the start, gone when its turn came")
     except OSError as error:
-        raise_if_out_of_files(error)
-        return Failure("unreadable", f"cannot be read: {error.strerror}")
+        return read_failure(error)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)

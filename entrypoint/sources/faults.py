@@ -6,7 +6,7 @@ from pathlib import Path
 
 from entrypoint.errors import YoloBacError
 from entrypoint.host.memory import is_out_of_memory
-from entrypoint.host.shortage import shortage_of
+from entrypoint.host.shortage import raise_if_out_of_files, shortage_of
 from entrypoint.log import LOG
 from entrypoint.text import printable, shown
 from entrypoint.values import OUT_OF_MEMORY, Failure, ResultError
@@ -33,6 +33,15 @@ def failure_of(error: Exception, file: str, task: str) -> Failure:
     words = f"{type(error).__name__}: {' '.join(printable(error).split())[:_MOST_LETTERS]}"
     LOG.error("%s: cannot %s, by a defect of this program: %s (%s)", file, task, words, _place(error))
     return Failure(DEFECT, f"cannot {task}: {shown(words)}")
+
+
+def read_failure(error: OSError, fault: str = "cannot be read") -> Failure:
+    """Return the failure of an input that the system does not let this program read.
+
+    Raise ResourceError if too many files are open: that is no fault of the input.
+    """
+    raise_if_out_of_files(error)
+    return Failure("unreadable", f"{fault}: {error.strerror}")
 
 
 def _place(error: Exception) -> str:

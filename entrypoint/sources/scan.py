@@ -13,7 +13,7 @@ from entrypoint.errors import SourceError
 from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources import globbing, kinds
 from entrypoint.sources.archives.opening import hides_zip, is_named_archive
-from entrypoint.sources.faults import failure_of
+from entrypoint.sources.faults import failure_of, read_failure
 from entrypoint.sources.filetype import identify_head
 from entrypoint.sources.kinds.still import Still
 from entrypoint.sources.listing import Clash, Listing
@@ -109,8 +109,7 @@ class _Search(Walk):
             try:
                 self.folder(path, file)
             except OSError as error:
-                raise_if_out_of_files(error)
-                failure = Failure("unreadable", f"the folder cannot be listed: {error.strerror}")
+                failure = read_failure(error, "the folder cannot be listed")
                 self.found.add(file or ".", path, failure=failure)
         elif not os.path.lexists(path):
             self.found.add(

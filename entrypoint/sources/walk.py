@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint import log
-from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.log import LOG
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.contents import Contents
 from entrypoint.sources.archives.opening import hides_zip, is_named_archive, may_be_archive, unreadable
 from entrypoint.sources.extent import opened
-from entrypoint.sources.faults import failure_of
+from entrypoint.sources.faults import failure_of, read_failure
 from entrypoint.sources.filetype import HEAD_BYTES, identify, identify_head
 from entrypoint.sources.linkguard import Identity, LinkGuard, identity
 from entrypoint.sources.listing import Collector
@@ -65,8 +64,7 @@ class Walk:
             try:
                 todo += self._enter(folder)
             except OSError as error:
-                raise_if_out_of_files(error)
-                failure = Failure("unreadable", f"the folder cannot be listed: {error.strerror}")
+                failure = read_failure(error, "the folder cannot be listed")
                 self.found.add(folder.file, folder.path, failure=failure)
 
     def file(self, path: str, file: str, check_link: bool) -> None:

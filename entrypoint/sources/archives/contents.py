@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources import kinds
 from entrypoint.sources.archives.index import ArchiveIndex
 from entrypoint.sources.archives.media import ArchiveOrigin
 from entrypoint.sources.archives.member import ArchiveError, Listed
 from entrypoint.sources.archives.names import Names, is_hidden, safe_name
 from entrypoint.sources.archives.opening import open_archive
-from entrypoint.sources.faults import failure_of
+from entrypoint.sources.faults import failure_of, read_failure
 from entrypoint.sources.filetype import HEAD_BYTES, identify_head
 from entrypoint.sources.suffixes import OTHER_SUFFIXES, suffix
 from entrypoint.values import Failure
@@ -41,8 +40,7 @@ class Contents:
         except ArchiveError as error:
             self._fail(error.failure)
         except OSError as error:
-            raise_if_out_of_files(error)
-            self._fail(Failure("unreadable", f"cannot be read: {error.strerror}"))
+            self._fail(read_failure(error))
         except MemoryError:
             self._fail(Failure("unreadable", "no memory left to list what it holds"))
         except Exception as error:  # noqa: BLE001 - whatever a library raises about one archive

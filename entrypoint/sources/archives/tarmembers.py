@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from entrypoint.host.shortage import raise_if_out_of_files
 from entrypoint.sources.archives.member import Archive, ArchiveError, Listed, too_large
 from entrypoint.sources.archives.tarwalk import TarMember, members
 from entrypoint.sources.archives.unpacking import Plain, Source, Unpacked
 from entrypoint.sources.extent import Extent, InputFile, opened
+from entrypoint.sources.faults import read_failure
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 _CHUNK = 1 << 18
@@ -54,7 +54,7 @@ class TarArchive(Archive):
                 for at in range(place, place + size, _CHUNK):
                     write(os.pread(file.descriptor, min(_CHUNK, place + size - at), at))
             except OSError as error:
-                return Failure("unreadable", f"cannot be read: {error.strerror}")
+                return read_failure(error)
         return None
 
     def _head(self, number: int, length: int) -> bytes | Failure:
@@ -105,8 +105,7 @@ class PackedTar(Archive):
                 return Failure(OUT_OF_MEMORY, "no memory left to unpack it")
             except OSError as error:
                 self.close()
-                raise_if_out_of_files(error)
-                return Failure("unreadable", f"cannot be read: {error.strerror}")
+                return read_failure(error)
             except Exception:
                 self.close()  # else the members behind this one would be missed
                 raise

@@ -15,6 +15,7 @@ from entrypoint.sources.archives.member import Archive, ArchiveError, Listed, Me
 from entrypoint.sources.archives.zipdirectory import ZipEntry, entries
 from entrypoint.sources.archives.zipmethods import METHODS, STORED, unpacked
 from entrypoint.sources.extent import Extent, InputFile, opened
+from entrypoint.sources.faults import read_failure
 from entrypoint.values import OUT_OF_MEMORY, Failure
 
 _LOCAL, _LOCAL_BYTES = b"PK\x03\x04", 30
@@ -106,7 +107,7 @@ class ZipArchive(Archive):
                 return Failure("damaged", f"cannot be unpacked: {error}")
             except OSError as error:  # bz2 says by one, too, what it cannot unpack
                 if error.errno:
-                    return Failure("unreadable", f"cannot be read: {error.strerror}")
+                    return read_failure(error)
                 return Failure("damaged", f"cannot be unpacked: {error}")
         if left:
             return Failure("truncated", f"it unpacks to {left} bytes less than it should")
