@@ -116,12 +116,13 @@ class PackedTar(Archive):
         Archives are read one after another, and a source may have more of them than files may be open.
         """
         with _GATE:
-            _BEGUN.append(self)
-            for other in _BEGUN[:-_MOST_OPEN]:
+            _BEGUN.pop(self, None)
+            _BEGUN[self] = None
+            for other in list(_BEGUN)[:-_MOST_OPEN]:
                 if other._lock.acquire(blocking=False):
                     other.close()
                     other._lock.release()
-                    _BEGUN.remove(other)
+                    del _BEGUN[other]
 
     def close(self) -> None:
         """Let go of the file, which is opened again when something is to be read."""
@@ -131,7 +132,7 @@ class PackedTar(Archive):
 
 
 _MOST_OPEN = 4
-_BEGUN: list[PackedTar] = []
+_BEGUN: dict[PackedTar, None] = {}  # in the order in which they were begun, each once
 _GATE = threading.Lock()
 
 
