@@ -34,6 +34,11 @@ class YoloBacError(Exception):
         self.lines = (message, *rows)
 
 
+def exit_code_of(error: Exception) -> int:
+    """Return the exit code of a process that an error ends."""
+    return error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
+
+
 class UsageError(YoloBacError):
     exit_code = 2
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from entrypoint.errors import YoloBacError
+from entrypoint.errors import YoloBacError, exit_code_of
 from entrypoint.host.memory import starting_threads
 from entrypoint.results.journalentry import Done
 from entrypoint.results.runfolder import RunFolder
@@ -145,9 +145,8 @@ class Status:
 
     def fail(self, error: Exception) -> None:
         """Say in status.json why the run ended, where the output folder still takes it."""
-        code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
         with suppress(YoloBacError):
-            self.write("failed", code, printable(error) or type(error).__name__)
+            self.write("failed", exit_code_of(error), printable(error) or type(error).__name__)
 
     def _write(self, state: State, exit_code: int | None, message: str) -> None:
         self._written = time.monotonic()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint import log
-from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, OutputError, SourceError, UsageError, YoloBacError
+from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, SourceError, UsageError, YoloBacError, exit_code_of
+from entrypoint.host.shortage import shortages_named
 from entrypoint.jsontext import compact
 from entrypoint.log import LOG
 from entrypoint.results.formats import all_formats, check_names, require, write_run
@@ -53,7 +54,7 @@ def convert(run: Path, options: Mapping[str, Any], truth: Path | None) -> int:
     require(formats)
     with claimed(settings.project, settings.name, part.status.identity, resume=False) as folder:
         try:
-            with database_errors(folder.path):
+            with shortages_named("this conversion"), database_errors(folder.path):
                 return _convert(part, formats, folder)
         except (SourceError, UsageError):
             raise
@@ -80,11 +81,10 @@ def _convert(part: Part, formats: Sequence[Format], folder: RunFolder) -> int:
 
 def _say_why_it_failed(part: Part, folder: RunFolder, error: Exception) -> None:
     """Write a status.json that says why the conversion failed, if the output folder still takes it."""
-    code = error.exit_code if isinstance(error, YoloBacError) else YoloBacError.exit_code
-    failed = replace(
-        part.status, state="failed", exit_code=code, message=printable(error), formats=(), left=folder.left
-    )
-    with suppress(OutputError):
+    message = printable(error) or type(error).__name__
+    code, left = exit_code_of(error), folder.left
+    failed = replace(part.status, state="failed", exit_code=code, message=message, formats=(), left=left)
+    with suppress(YoloBacError):
         folder.write_status(failed)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from entrypoint.shards import convert
 from entrypoint.sources.samples import DEMO_SCENES
 from tests.conftest import Ended, records
 from tests.videos import make_video, moving
@@ -185,3 +186,17 @@ def test_inputs_that_would_share_a_label_file_are_refused_before_anything_is_sai
     ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "yolo")
     assert ended.code == 2 and "would share one label file" in ended.stderr.splitlines()[0], ended.stderr
     assert not (tmp_path / "converted").exists()
+
+
+def test_a_limit_that_a_conversion_runs_into_is_what_its_status_says(
+    yolo_bac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert yolo_bac("--demo", "--project", tmp_path).code == 0
+    monkeypatch.setattr(convert, "write_run", short)
+    ended = yolo_bac("convert-results", tmp_path / "exp", "--project", tmp_path, "--format", "csv")
+    status = json.loads((tmp_path / "converted" / "status.json").read_bytes())
+    assert (ended.code, status["state"], status["exit_code"]) == (7, "failed", 7)
+    assert status["message"] in ended.stderr
