@@ -90,12 +90,6 @@ class DetectionSettings:
         detect_py=True,
         help="Compute in FP16 on a GPU, unless a trial on the first images loses boxes.",
     )
-    gpu_jpeg: bool = option(
-        False,
-        decides=True,
-        help="Decode JPEG images on the GPU, by nvJPEG, unless a trial on the first ones finds pixels that are clearly "
-        "different, or loses boxes. Images whose data is damaged are then not always noticed.",
-    )
     engine: Engine = option(
         "auto",
         decides=True,

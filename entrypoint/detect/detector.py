@@ -12,6 +12,7 @@ from entrypoint.detect.views import View
 from entrypoint.engines.base import Engine, planes
 from entrypoint.host.device import Device
 from entrypoint.host.memory import is_out_of_memory
+from entrypoint.log import LOG
 from entrypoint.models.network import Candidates, Network, Output
 from entrypoint.values import OUT_OF_MEMORY, Detections, Failure
 
@@ -38,6 +39,8 @@ class Detector:
         stride = network.stride
         rounded = tuple(max(1, -(-side // stride)) * stride for side in options.imgsz)
         self.imgsz = network.size or (rounded[0], rounded[1])
+        self.fitting: dict[tuple[int, ...], int] = {}
+        """How many images fit into memory together, by shape, where more have been tried."""
 
     @property
     def device(self) -> Device:
@@ -71,27 +74,51 @@ class Detector:
         )
 
     def try_one(self) -> None:
-        """One blank image of the largest shape through the network. Raises what says that memory is out."""
-        self._look([np.full((*self.imgsz, 3), 114, np.uint8)])
+        """Run the network on one blank image of the largest shape. Raise what says that memory is out."""
+        self._look([self._blank()])
+
+    def warm_up(self, count: int) -> None:
+        """Run the network on so many blank images of the largest shape: what is done once is done then."""
+        self.look([self._blank()] * count)
 
     def look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
         """The candidates in each letterboxed image (HWC uint8 BGR, all of one shape) to `select` from, (n, 6).
 
         x1, y1, x2, y2 in its pixels, confidence, class.
 
-        When memory runs out the batch is halved, down to single images; one that still does not fit is a Failure.
+        When memory runs out the batch is halved, down to single images, and so are all later ones of its shape; an
+        image that does not fit alone is a Failure.
         """
-        try:
-            return self._look(images)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        # Outside the handler, so that the traceback no longer holds the failed batch's arrays.
-        self.engine.free_cache()
-        if len(images) == 1:
-            return [Failure(OUT_OF_MEMORY, f"does not fit into the memory of {self.device} even alone")]
-        middle = len(images) // 2
-        return self.look(images[:middle]) + self.look(images[middle:])
+        found: list[NDArray[np.float32] | Failure] = []
+        shape = images[0].shape
+        while len(found) < len(images):
+            part = images[len(found) : len(found) + self.fitting.get(shape, len(images))]
+            try:
+                found += self._look(part)
+                continue
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside the handler, so that the traceback no longer holds the failed batch's arrays.
+            self.engine.free_cache()
+            if len(part) == 1:
+                found.append(Failure(OUT_OF_MEMORY, f"does not fit into {self._memory()} even alone"))
+            else:
+                self._halve(shape, len(part))
+        return found
+
+    def _halve(self, shape: tuple[int, ...], size: int) -> None:
+        self.fitting[shape] = min(size // 2, self.fitting.get(shape, size))
+        height, width, _ = shape
+        LOG.warning(
+            "%d images of %d × %d do not fit into %s together: going on with %d",
+            *(size, height, width, self._memory(), size // 2),
+        )
+
+    def _memory(self) -> str:
+        """Name the memory that images are to fit into."""
+        others = self.engine.held_by_others()
+        return f"the memory of {self.device}{others and f' ({others})'}"
 
     def _look(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | Failure]:
         batch = self._filled(images)
@@ -103,6 +130,9 @@ class Detector:
             else:
                 image, rows = self.candidates(self.engine.run(self.engine.upload(batch)))
         return [rows[image == number] for number in range(len(images))]
+
+    def _blank(self) -> NDArray[np.uint8]:
+        return np.full((*self.imgsz, 3), 114, np.uint8)
 
     def _filled(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
         """As many images as the network takes, the last one again and again, where it takes just so many."""

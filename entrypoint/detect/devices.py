@@ -26,17 +26,18 @@ def _fault(device: Device) -> str | None:
     return fault(device)
 
 
-def import_ahead(settings: Settings) -> threading.Thread | None:
-    """Where a GPU is there to be used, import PyTorch on a thread, which takes seconds; whoever needs it waits for it.
-
-    None where there is no such need.
-    """
+def may_use_gpu(settings: Settings) -> bool:
+    """Return whether there is a GPU, and the settings leave it to be used."""
     if settings.engine == "onnx" or settings.device.strip().lower() == "cpu":
-        return None
+        return False
     try:
-        gpus()
+        return bool(gpus())
     except NoGpuError:
-        return None
+        return False
+
+
+def import_ahead() -> threading.Thread:
+    """Import PyTorch on a thread, which takes seconds; whoever needs it waits for it."""
     thread = threading.Thread(target=_import_torch, name="import-torch", daemon=True)
     thread.start()
     return thread

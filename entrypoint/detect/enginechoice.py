@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from entrypoint.models.exported import Exported
 from entrypoint.models.network import Network, Output
 from entrypoint.settings import Settings
 from entrypoint.sources.medium import Medium
+
+if TYPE_CHECKING:
+    from entrypoint.engines.torch import TorchEngine
 
 _MOST_DIFFERENCE = 0.01  # between engines, of logits
 _MOST_ON_GPU = 0.5  # where convolutions may round their inputs to 10 bits
@@ -96,17 +100,32 @@ class _UnusableError(Exception):
 def _torch_on_cpu(network: Network, threads: int) -> Engine:
     memory.require(memory.PYTORCH_BYTES, "PyTorch")
     try:
-        from entrypoint.engines.torch import TorchEngine, UnknownOperationError
+        import entrypoint.engines.torch  # noqa: F401
     except ImportError as error:
         raise _UnusableError(_NO_PYTORCH) from error
-    try:
-        engine = TorchEngine(network.graph, CPU)
-    except UnknownOperationError as error:
-        raise _UnusableError(str(error)) from error
-    engine.set_threads(threads)
-    if fault := engine_fault(engine, network):
+    engine, fault = _tried(network, CPU, threads)
+    if engine is None:
+        raise _UnusableError(fault)
+    if fault:
         raise ResourceError(f"PyTorch does not run these weights: {fault}")
     return engine
+
+
+def _tried(network: Network, device: Device, threads: int) -> tuple["TorchEngine | None", str | None]:
+    """Return PyTorch's engine for a network, None where it lacks what the network needs, and what is wrong with it."""
+    from entrypoint.engines.operations import UnknownOperationError
+    from entrypoint.engines.torch import TorchEngine
+
+    try:
+        engine = TorchEngine(network.graph, device)
+        engine.set_threads(threads)
+        return engine, engine_fault(engine, network)
+    except UnknownOperationError as error:
+        return None, str(error)
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+        if not isinstance(network, Exported) or is_out_of_memory(error):
+            raise
+        return None, f"PyTorch does not compute this export: {str(error).splitlines()[0][:100]}"
 
 
 def _expected(network: Network) -> list[np.ndarray]:
@@ -167,25 +186,14 @@ def gpu_fault(network: Network, device: Device, settings: Settings) -> str | Non
     """Why a GPU is not to compute a network; None for no reason. Raises ResourceError where it was asked for by number,
     and WeightsError for a network that gives no finite numbers.
     """
-    from entrypoint.engines.torch import TorchEngine, UnknownOperationError
-
-    fault: str | None
-    try:
-        if network.script is not None:
-            raise UnknownOperationError("a TorchScript file runs on the CPU alone")
-        engine = TorchEngine(network.graph, replace(device, half=False))
-        engine.set_threads(1)
-        fault = engine_fault(engine, network)
-    except UnknownOperationError as error:
-        fault = str(error)
-        if isinstance(network, Exported):
-            fault += "; the .pt file that it was exported from runs there"
-    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
-        if not isinstance(network, Exported) or is_out_of_memory(error):
-            raise
-        fault = f"it does not compute this export ({str(error).splitlines()[0][:100]}); its .pt file runs there"
+    if network.script is not None:
+        fault: str | None = "a TorchScript file runs on the CPU alone; bring the .pt file, or an ONNX export"
+    else:
+        _, fault = _tried(network, replace(device, half=False), 1)
+        if fault and isinstance(network, Exported):
+            fault += "; bring the .pt file that it was exported from, or export it without NMS"
     if fault and settings.device.strip():
-        raise ResourceError(f"--device {settings.device}: {fault}; use another GPU, or --device cpu")
+        raise ResourceError(f"--device {settings.device}: {fault}; or use another GPU, or --device cpu")
     return fault
 
 

@@ -1,15 +1,13 @@
 """From weights to detectors that have shown that they fit."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 
 from entrypoint.detect import enginechoice
 from entrypoint.detect.detector import Detector, DetectorOptions
-from entrypoint.detect.jpegdecoding import JpegDecoder, jpeg_decoder
 from entrypoint.detect.nms import NmsOptions
-from entrypoint.engines.base import Engine
 from entrypoint.engines.joined import JoinedEngine
 from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
@@ -35,15 +33,15 @@ _LANES_A_GPU = 2  # one batch is computed while the next one travels
 class Loaded:
     """What a run looks with: a detector for each batch that may be under way at once, and that batch's size.
 
-    `settings`: those that it was asked for, with the values of what these left to the weights. `jpeg`: what decodes
-    JPEG images there, where that was asked for and has passed its trial.
+    `settings`: those that it was asked for, with the values of what these left to the weights. `notes`: what a person
+    should know of the choice of device.
     """
 
     names: tuple[str, ...]
     lanes: tuple[Detector, ...]
     batch_size: int
     settings: Settings
-    jpeg: JpegDecoder | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def devices(self) -> str:
@@ -80,7 +78,9 @@ def load(
         imgsz = network.size or options.imgsz
         what += f" at {imgsz[0]} × {imgsz[1]}"
         memory.require(memory.need_of(sum(one.graph.nbytes for one in members), imgsz), what)
+        notes: tuple[str, ...] = ()
         if devices[0].on_gpu and (fault := _gpu_fault(members, devices[0], settings)):
+            notes = (f"Ran on the CPU, many times slower, and not on {devices[0].description}: {fault}",)
             LOG.warning("%s: %s; running on the CPU instead, many times slower", devices[0].description, fault)
             devices = [CPU]
         on_cpu = not devices[0].on_gpu
@@ -102,8 +102,10 @@ def load(
         most = _BATCH_ON_CPU if on_cpu else _BATCH_ON_GPU
         fitting = [one.engine.batch_size(one.try_one, most, lanes_each) for one in detectors if in_time]
         batch_size = network.batch or settings.batch_size or min(fitting, default=1)
-        jpeg = _jpeg_decoder(engines[0], network, options, media) if settings.gpu_jpeg else None
-        return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings, jpeg)
+        if in_time and not on_cpu:
+            for detector in detectors:
+                detector.warm_up(batch_size)  # so that pinned memory is there before `memory.guard`
+        return Loaded(network.names, tuple(detectors) * lanes_each, batch_size, settings, notes)
     except ResourceError:
         raise
     except Exception as error:
@@ -111,12 +113,6 @@ def load(
             if shortage := shortage_of(cause, what):
                 raise shortage from error
         raise
-
-
-def _jpeg_decoder(
-    engine: Engine, network: Network, options: DetectorOptions, media: Sequence[Medium]
-) -> JpegDecoder | None:
-    return jpeg_decoder(Detector(engine, network, replace(options, nms=NmsOptions())), media)
 
 
 def _gpu_fault(members: Sequence[Network], device: Device, settings: Settings) -> str | None:

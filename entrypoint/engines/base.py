@@ -51,6 +51,10 @@ class Engine(ABC):
     def free_cache(self) -> None:  # noqa: B027 - nor do they hold any
         """Give memory back that nothing is held in."""
 
+    def held_by_others(self) -> str:
+        """Return the share of this device's memory that other processes hold, for a message; '' for next to none."""
+        return ""
+
 
 def planes(images: Images) -> NDArray[np.float32]:
     """A plane a channel."""

@@ -35,3 +35,6 @@ class JoinedEngine(Engine):
     def free_cache(self) -> None:
         for part in self._parts:
             part.free_cache()
+
+    def held_by_others(self) -> str:
+        return self._parts[0].held_by_others()

@@ -1,10 +1,12 @@
-"""PyTorch: a graph operation by operation, on a GPU or where it is asked for."""
+"""PyTorch: a graph operation by operation, on a GPU or where it is asked for.
+
+Values come back from the device in two places alone, both of `DeviceTensor`: `cells_above`, for the candidates of a
+batch, and `__array__`, for outputs that are read whole. Everything before them is queued without waiting.
+"""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,30 +15,40 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from entrypoint.engines.base import Engine, Images, Pixels, interleaved
-from entrypoint.engines.ongpu import JointCells, OnGpu
-from entrypoint.engines.operations import FUSED, OPERATIONS
-from entrypoint.engines.recording import CudaGraphs, Recorder, Recordings
-from entrypoint.engines.upload import Uploader
+from entrypoint.engines.program import Form, Program, Values
 from entrypoint.errors import ResourceError
 from entrypoint.host.device import Device
-from entrypoint.models.graph import Graph, Node
-from entrypoint.models.network import Output
+from entrypoint.models.graph import Graph
+from entrypoint.models.network import Cells, Output
 
 _SHARE_OF_FREE_MEMORY = 0.8
-_of_thread = threading.local()
+_CONTEXT_BYTES = 800_000_000  # CUDA's own, with the code of cuDNN's and cuBLAS's kernels; not measured here
+_MOST_SHAPES = 64  # of batches, for which a thread keeps what it has worked out
+_WHITE = 255
+_streams = threading.local()
 
 
-class UnknownOperationError(Exception):
-    """The graph has operations that are not in the table; the message names them."""
+class DeviceTensor:
+    """A tensor on a GPU, as `entrypoint.models.network.OnDevice`."""
 
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A node with its function, and the values that nobody needs after it."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.tensor.shape)
 
-    compute: Callable[..., Tensor]
-    node: Node
-    done_with: tuple[str, ...]
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.tensor.float().cpu().numpy()
+
+    def cells_above(self, groups: int, channel: int, least: float) -> Cells:
+        batch, channels, height, width = self.tensor.shape
+        values = self.tensor.view(batch, groups, channels // groups, height * width)
+        places = (values[:, :, channel] > least).nonzero()
+        image, group, cell = places.unbind(1)
+        found = values[image, group, :, cell].float().cpu().numpy()
+        image, group, cell = places.T.cpu().numpy()
+        return image, group, cell, found
 
 
 class TorchEngine(Engine):
@@ -47,17 +59,13 @@ class TorchEngine(Engine):
 
     name = "torch"
 
-    def __init__(self, graph: Graph, device: Device, record: Recorder | None = None) -> None:
-        """`record` records runs for replay; on a GPU, as CUDA graphs."""
-        self.device, self._outputs = device, graph.outputs
+    def __init__(self, graph: Graph, device: Device) -> None:
+        self.device = device
         (self._input,) = graph.inputs
         self._place, self._dtype = torch.device(str(device)), torch.float16 if device.half else torch.float32
-        self._steps = _steps(graph)
-        self._uploader, self._cells = Uploader(self._place, self._dtype), JointCells()
-        record = record or (CudaGraphs() if device.on_gpu else None)
-        self._recordings = Recordings(self._computed, record) if record else None
+        self._of_thread = threading.local()
         try:
-            self._constants = {name: self._placed(values) for name, values in graph.constants.items()}
+            self._program = Program(graph, self._place, self._dtype)
             if device.on_gpu:
                 torch.cuda.synchronize(self._place)  # other streams do not wait for this one
         except RuntimeError as error:
@@ -68,50 +76,60 @@ class TorchEngine(Engine):
                 "smaller model, or run with --device cpu"
             ) from error
 
-    def _placed(self, values: NDArray[Any]) -> Tensor:
-        """Numbers of a shape, and single ones, stay with the host: they tell how to compute."""
-        tensor = torch.from_numpy(values)
-        if not values.ndim or not tensor.is_floating_point():
-            return tensor
-        layout = torch.channels_last if values.ndim == 4 else torch.contiguous_format
-        return tensor.to(self._place, self._dtype).contiguous(memory_format=layout)
-
     @torch.inference_mode()
     def upload(self, images: Images) -> Pixels:
-        return OnGpu(self._uploader(images), self._cells) if self.device.on_gpu else interleaved(images)
+        """Send bytes over the bus from pinned memory, which PyTorch gives out again once the copy has ended."""
+        if not self.device.on_gpu:
+            return interleaved(images)
+        staged = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, pin_memory=True)
+        np.stack(images, out=staged.numpy())
+        pixels = staged.to(self._place, non_blocking=True)
+        return DeviceTensor(pixels.flip(3).permute(0, 3, 1, 2).to(self._dtype).div_(_WHITE))
 
     @torch.inference_mode()
     def run(self, pixels: Pixels) -> Sequence[Output]:
-        """On a GPU the outputs hold until this thread runs the next batch."""
         torch.get_num_threads()  # on a new thread, oneDNN hears of the number set only from this
-        tensor = pixels.tensor if isinstance(pixels, OnGpu) else torch.from_numpy(np.asarray(pixels))
-        tensor = tensor.to(self._place, self._dtype).contiguous(memory_format=torch.channels_last)
-        found = self._recordings.run(tensor, self._lane()) if self._recordings else self._computed(tensor)
-        return [OnGpu(one, self._cells) if self.device.on_gpu else one.numpy() for one in found]
+        tensor = pixels.tensor if isinstance(pixels, DeviceTensor) else torch.from_numpy(np.asarray(pixels))
+        found = self._computed(tensor.to(self._place, self._dtype).contiguous(memory_format=torch.channels_last))
+        return [DeviceTensor(one) if self.device.on_gpu else one.float().numpy() for one in found]
 
     def _computed(self, pixels: Tensor) -> list[Tensor]:
-        """The outputs, operation by operation."""
-        values = self._constants | {self._input: pixels}
-        for step in self._steps:
-            inputs = (values[name] if name else None for name in step.node.inputs)
-            values[step.node.outputs[0]] = step.compute(*inputs, **step.node.attributes)
-            for name in step.done_with:
-                del values[name]
-        return [values[name] for name in self._outputs]
+        """Compute the outputs, operation by operation; once for a shape, what depends on that alone."""
+        program, shapes = self._program, self._shapes_of_thread()
+        shape = tuple(pixels.shape)
+        known, worked_out = shapes.get(shape), Values()
+        values = {**program.constants, **(known or {}), (self._input, Form.TENSOR): pixels}
+        for step in program.steps:
+            if not step.on_host:
+                for name, tensor in step.run(values).items():
+                    values[name, Form.TENSOR] = tensor
+            elif known is None:
+                forms = program.forms(step.run(values))
+                worked_out.update(forms)
+                values.update(forms)
+            for key in step.done_with:
+                del values[key]
+        if known is None:
+            if len(shapes) == _MOST_SHAPES:
+                shapes.clear()
+            shapes[shape] = worked_out
+        return [values[key] for key in program.outputs]
 
-    def _lane(self) -> Hashable:
-        """What tells this thread's queue of work from others'."""
-        return torch.cuda.current_stream(self._place).cuda_stream if self.device.on_gpu else threading.get_ident()
+    def _shapes_of_thread(self) -> dict[tuple[int, ...], Values]:
+        """Return what depends on the shape of pixels alone, by shape. Each thread has its own, like its stream."""
+        found: dict[tuple[int, ...], Values] = self._of_thread.__dict__.setdefault("shapes", {})
+        return found
 
     @contextmanager
     def queue(self) -> Iterator[None]:
         if not self.device.on_gpu:
             yield
             return
-        streams: dict[torch.device, torch.cuda.Stream] = _of_thread.__dict__.setdefault("streams", {})
-        if self._place not in streams:
-            streams[self._place] = torch.cuda.Stream(self._place)  # type: ignore[no-untyped-call]
-        with torch.cuda.stream(streams[self._place]), torch.inference_mode():
+        streams: dict[str, torch.cuda.Stream] = _streams.__dict__
+        name = str(self._place)
+        if name not in streams:
+            streams[name] = torch.cuda.Stream(self._place)  # type: ignore[no-untyped-call]
+        with torch.cuda.stream(streams[name]), torch.inference_mode():
             yield
 
     def batch_size(self, try_one: Callable[[], object], most: int, batches: int) -> int:
@@ -126,42 +144,16 @@ class TorchEngine(Engine):
         free = torch.cuda.mem_get_info(place)[0] + cached
         return max(1, min(most, int(free * _SHARE_OF_FREE_MEMORY) // (each * batches)))
 
-    def leave_shortcuts_out(self) -> None:
-        """Take the plain way to everything from now on, as when a shortcut has failed its trial."""
-        self._recordings = None
-        for shortcut in (self._uploader.shortcut, self._cells.shortcut):
-            shortcut.is_closed = True
-
     def set_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)
 
     def free_cache(self) -> None:
-        if self._recordings:
-            self._recordings.forget()
         if self.device.on_gpu:
             torch.cuda.empty_cache()
 
-
-def _steps(graph: Graph) -> list[_Step]:
-    """The nodes with what computes them; x · sigmoid(x) as one, in place where nobody else reads x."""
-    unknown = {node.op for node in graph.nodes} - OPERATIONS.keys()
-    if unknown:
-        raise UnknownOperationError(f"PyTorch's table has no {', '.join(sorted(unknown))}")
-    uses = Counter([*graph.outputs, *(name for node in graph.nodes for name in node.inputs)])
-    makers = {name: node for node in graph.nodes for name in node.outputs}
-    kept, gates, steps = {*graph.outputs, *graph.constants}, set(), []
-    for node in reversed(graph.nodes):
-        if node.outputs[0] in gates:
-            continue
-        gate = makers.get(node.inputs[-1])
-        gated = node.op == "Mul" and gate and gate.op == "Sigmoid" and gate.inputs == node.inputs[:1]
-        if gated and uses[node.inputs[-1]] == 1:
-            gates.add(node.inputs[-1])
-            node = Node(FUSED, node.inputs[:1], node.outputs)
-        done_with = {name for name in node.inputs if name} - kept
-        kept |= done_with
-        if node.op == FUSED:
-            maker = makers.get(node.inputs[0])
-            node.attributes["inplace"] = bool(done_with) and maker is not None and maker.op == "Conv"
-        steps.append(_Step(OPERATIONS[node.op], node, tuple(done_with)))
-    return steps[::-1]
+    def held_by_others(self) -> str:
+        if not self.device.on_gpu:
+            return ""
+        free, total = torch.cuda.mem_get_info(self._place)
+        others = total - free - torch.cuda.memory_reserved(self._place) - _CONTEXT_BYTES
+        return f"other processes hold {others / 1e9:.1f} of its {total / 1e9:.1f} GB" if others > total // 20 else ""

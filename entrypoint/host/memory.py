@@ -162,8 +162,10 @@ def guard(*, by_host: bool = False) -> None:
     """Make allocations fail before the cgroup's limit kills.
 
     `by_host` guards what the whole host has free now, too, for where there is no limit, or one above that; then what
-    the kernel would kill may be another process. It is not for a process that uses a GPU: CUDA reserves more address
-    space than it uses.
+    the kernel would kill may be another process. It is not for a process that uses a GPU.
+
+    The limit is what is mapped now (VmData in /proc/self/status) and what the cgroup still has room for. CUDA, cuDNN
+    and pinned memory map more than they use: where a GPU is used, guard once they are there.
     """
     rooms = [free for free in (room(), _room_of_host() if by_host else None) if free is not None]
     if not rooms:

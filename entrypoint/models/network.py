@@ -30,10 +30,6 @@ class OnDevice(Protocol):
         """As the function of this name gives them."""
         ...
 
-    def cells_of_each(self, arrays: Sequence[Any], groups: int, channel: int, least: float) -> list[Cells]:
-        """The same of each of these arrays, which lie where this one does."""
-        ...
-
 
 Output: TypeAlias = NDArray[np.float32] | OnDevice
 
@@ -124,18 +120,13 @@ def labels_of(
     return row, scores.argmax(1)[row]
 
 
-def cells_of_each(outputs: Sequence[Output], groups: int, channel: int, least: float) -> list[Cells]:
-    """`cells_above` of each output of a network, wherever they lie."""
-    if outputs and not isinstance(outputs[0], np.ndarray):
-        return outputs[0].cells_of_each(outputs, groups, channel, least)
-    return [cells_above(np.asarray(output), groups, channel, least) for output in outputs]
-
-
-def cells_above(output: NDArray[Any], groups: int, channel: int, least: float) -> Cells:
-    """Of an output (B, groups · channels, H, W): where that channel of a group is above `least`.
+def cells_above(output: Output, groups: int, channel: int, least: float) -> Cells:
+    """Of an output (B, groups · channels, H, W), wherever it lies: where that channel of a group is above `least`.
 
     Gives image, group and cell, row by row, (n,) each; and all channels of the group there, (n, channels).
     """
+    if not isinstance(output, np.ndarray):
+        return output.cells_above(groups, channel, least)
     batch, channels, height, width = output.shape
     values = output.reshape(batch, groups, channels // groups, height * width)
     plane, cell = np.divmod(np.flatnonzero(values[:, :, channel] > least), height * width)

@@ -20,7 +20,7 @@ _PACKAGES = ("torch", "torchvision", "onnxruntime", "opencv-python-headless", "n
 _COUNTS = ("total", "done", "reused", "taken_over", "new", "gone", "failed", "not_done", "detections")
 _MANY = 1 << 53
 _MOST_SHARDS = 1_000_000
-_OPTIONAL = ("merged", "runs", "completed", "throughput")
+_OPTIONAL = ("merged", "runs", "completed", "throughput", "notes")
 
 State = Literal["claimed", "running", "finished", "stopped", "failed"]
 _STATES: tuple[State, ...] = get_args(State)
@@ -58,6 +58,7 @@ class RunStatus:
     timings: dict[str, float] = field(default_factory=dict)
     completed: str | None = None
     throughput: dict[str, Any] | None = None
+    notes: list[str] | None = None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -236,6 +237,7 @@ _CHECKS: dict[str, Any] = {
     "timings": _number_map,
     "completed": _moment,
     "throughput": _throughput,
+    "notes": lambda value, what: None if value is None else list(_texts(value, what)),
 }
 
 

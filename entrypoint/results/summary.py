@@ -1,6 +1,7 @@
 """The last word on stdout: under 2 KB, the most important line first."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from entrypoint.host.memory import advice
@@ -29,9 +30,9 @@ def verdict(counts: Counts) -> str:
     return f"{images}, {found}."
 
 
-def summary(counts: Counts, path: Path, seconds: float, first: str | None = None) -> str:
-    """What is printed when a run ends; its first line is the verdict."""
-    lines = [first or verdict(counts), f"Results: {path}"]
+def summary(counts: Counts, path: Path, seconds: float, first: str | None = None, notes: Sequence[str] = ()) -> str:
+    """Return what is printed when a run ends. Its first line is the verdict; `notes` are lines of their own."""
+    lines = [first or verdict(counts), f"Results: {path}", *notes]
     if counts.reused:
         lines.append(f"Continued: {counts.reused} were done before.")
     if counts.taken_over or counts.new or counts.gone:

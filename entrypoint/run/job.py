@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from entrypoint import log
 from entrypoint.errors import EXIT_MEDIA_FAILED, EXIT_OK, EXIT_SIGNAL
-from entrypoint.host import limits, memory
+from entrypoint.host import limits
 from entrypoint.host.mounts import is_lost_with_the_container
 from entrypoint.host.shortage import shortages_named
 from entrypoint.log import LOG
@@ -47,7 +47,6 @@ def run(settings: Settings, stopper: Stopper, started: float) -> int:
     `started`: the moment of `time.monotonic` that `settings.time_budget` counts from.
     """
     check_names(settings)
-    memory.guard()
     _warn_of_loss(settings.project)
     plan = Plan.make(settings, started)
     previous = find_previous(plan.settings, plan.deciding())
@@ -143,7 +142,7 @@ class _Work:
         state: State = "stopped" if out_of_time else "finished"
         self._results.write_run(status.complete(state, exit_code, message), self._missing)
         status.write(state, exit_code, message)
-        print_summary(summary(counts, self._folder.path, status.seconds, message))
+        print_summary(summary(counts, self._folder.path, status.seconds, message, plan.loaded.notes))
         return exit_code
 
     def _missing(self, index: int) -> Record | None:

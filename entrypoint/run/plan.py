@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from entrypoint import __version__
-from entrypoint.detect.devices import devices_for, import_ahead
+from entrypoint.detect.devices import devices_for, import_ahead, may_use_gpu
 from entrypoint.detect.loading import Loaded, load
 from entrypoint.host import memory
 from entrypoint.log import LOG
@@ -38,7 +38,10 @@ class Plan:
     @classmethod
     def make(cls, settings: Settings, started: float) -> Self:
         """`started`: the moment of `time.monotonic` that the time budget counts from. Raises YoloBacError."""
-        import_ahead(settings)  # while weights and media are looked for
+        if may_use_gpu(settings):
+            import_ahead()  # while weights and media are looked for
+        else:
+            memory.guard()
         weights = find_weights(settings.weights, (INPUTS, BAKED_WEIGHTS))
         for one in weights.members:
             LOG.info("of the ensemble: %s, sha256 %s", printable(one.path), one.sha256)
@@ -51,13 +54,14 @@ class Plan:
             memory.guard(by_host=True)
         # By the whole source, so that every shard's images are looked at in the same way.
         loaded = load(weights, devices, settings, whole, deadline.has_time_for)
-        whole.options.jpeg.decode = loaded.jpeg
+        if devices[0].on_gpu:
+            memory.guard(by_host=not loaded.lanes[0].device.on_gpu)  # CUDA has mapped its own by now
         return cls(loaded.settings, weights, share, source, whole, listing, loaded, deadline)
 
     @property
     def engine(self) -> str:
-        """The name of what computes the network, and of what decodes JPEG images where that is not OpenCV."""
-        return self.loaded.lanes[0].engine.name + (", nvJPEG" if self.loaded.jpeg else "")
+        """The name of what computes the network."""
+        return self.loaded.lanes[0].engine.name
 
     def deciding(self) -> dict[str, Any]:
         """What decides the result of an image, wherever it lies."""
@@ -83,6 +87,7 @@ class Plan:
             },
             "device": self.loaded.devices,
             "engine": self.engine,
+            "notes": list(self.loaded.notes) or None,
             "source": printable(self.source),
             "ignored": dict(self.listing.ignored),
             "shard": asdict(share.shard) if share.shard else None,

@@ -41,14 +41,12 @@ _ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _PNG_END = b"IEND"
 
 
-def decode_image(
-    data: bytes, *, accept_damaged: bool = False, jpeg_first: Callable[[bytes], Image | None] | None = None
-) -> Image | Failure:
+def decode_image(data: bytes, *, accept_damaged: bool = False) -> Image | Failure:
     """Return the image in the bytes of a file, HWC uint8 BGR in [0, 255], EXIF orientation applied.
 
     Alpha is dropped and grey spread over three channels, as detect.py does. Of an animation, the first frame. An image
     whose data are damaged, as far as its decoder notices, is a Failure unless `accept_damaged` asks for what could be
-    decoded of it. `jpeg_first` may decode a JPEG image, whole by its markers, in its own way.
+    decoded of it.
     """
     kind = identify_head(data[:HEAD_BYTES])
     if kind.family == "empty":
@@ -57,8 +55,6 @@ def decode_image(
         return Failure("not_an_image", f"its content is {kind.name}")
     if cut := _cut(data, kind.name):
         return Failure("truncated", cut)
-    if jpeg_first and kind is JPEG and (found := jpeg_first(data)) is not None:
-        return found
     if kind in HEIF:
         return decode_heif(data, kind.name)
     if kind in _UNREAD:

@@ -52,29 +52,6 @@ def read_exif(data: bytes, wanted: ExifWanted) -> Exif | None:
     return Exif(taken, latitude, longitude)
 
 
-def is_plain_jpeg(data: bytes, most_pixels: int) -> bool:
-    """Whether a JPEG image is of YCbCr or grey, upright as it is stored, and of at most so many pixels.
-
-    By its head alone; False wherever decoders may differ: where the head is damaged, or says what it says oddly.
-    """
-    from PIL import Image
-
-    _hush()
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            if image.mode not in ("RGB", "L") or math.prod(image.size) > most_pixels:
-                return False
-            orientation = Image.Image.getexif(image).get(_ORIENTATION)
-            if orientation is None:  # also where it is of a type that Pillow leaves out, and others do not
-                oriented = any(sign in image.info.get("exif", b"") for sign in _ORIENTATION_BYTES)
-            else:
-                oriented = orientation != _UPRIGHT
-            components = {component for component, *_ in getattr(image, "layer", ())}
-            return not oriented and components <= _COMPONENTS and image.info.get("adobe_transform", _YCBCR) == _YCBCR
-    except (*_DAMAGED, Image.DecompressionBombError):
-        return False
-
-
 def _hush() -> None:
     """Keep what Pillow says of damage and of size from the log: the photograph itself is whole, or a failure."""
     from PIL import Image

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -33,27 +33,19 @@ class Scratch:
     folder: str | None = None
 
 
-@dataclass(slots=True)
-class JpegWay:
-    """`decode` is given each JPEG image before OpenCV is: bytes in, HWC uint8 BGR out, or None for OpenCV to do it."""
-
-    decode: Callable[[bytes], NDArray[np.uint8] | None] | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How media are to be read.
 
     `accept_damaged`: take the pixels of a damaged image as they were decoded, and what can be read of a damaged video.
     `vid_stride`: take the last of each so many frames of a video. `exif`: what to read of an image's EXIF data.
-    `scratch`: where videos are unpacked to. `jpeg`: another way to decode JPEG images.
+    `scratch`: where videos are unpacked to.
     """
 
     accept_damaged: bool = False
     vid_stride: int = 1
     exif: ExifWanted = "none"
     scratch: Scratch = field(default_factory=Scratch)
-    jpeg: JpegWay = field(default_factory=JpegWay)
 
 
 class Medium(ABC):

@@ -26,7 +26,7 @@ class StillMedium(Medium):
             yield data
             return
         self.sha256 = hashlib.sha256(data).hexdigest()
-        image = decode_image(data, accept_damaged=self.options.accept_damaged, jpeg_first=self.options.jpeg.decode)
+        image = decode_image(data, accept_damaged=self.options.accept_damaged)
         if isinstance(image, Failure):
             yield image
             return

@@ -1,1 +1,1 @@
-"""What scripts/gpu-check does: parity, speed, memory and faults on one device, as a table and as JSON."""
+"""The checks of scripts/gpu-check: parity, speed, memory and stopping on one device, as one page and as JSON."""

@@ -24,31 +24,30 @@ from entrypoint.settings import Settings
 @click.option("--seconds", default=460.0, show_default=True, help="Time to keep to; what it does not reach is skipped.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Also write everything to this file.")
 def main(data: Path, device: str, quick: bool, seconds: float, path: Path | None) -> None:
-    """Print how right, fast and robust the program is on a device.
+    """Print one page on how right, fast and robust the program is on a device.
 
     Ends with 0 when all checks passed, with 1 when one did not. Figures are no checks.
     """
     quiet_libraries()
     from entrypoint.detect.devices import devices_for  # after the libraries' settings
-    from scripts.gpucheck import faults, parity, place, speed, stopping
+    from scripts.gpucheck import faults, parity, speed
+    from scripts.gpucheck.place import QUICK, USUAL, Place
     from scripts.gpucheck.report import Report
-    from scripts.gpucheck.workplace import QUICK, USUAL, Workplace
 
-    report = Report(seconds)
     try:
         (chosen,) = devices_for(Settings(device=device, engine="torch"))
     except YoloBacError as error:
         raise click.ClickException(str(error)) from error
-    machine = place.described(chosen)
-    click.echo("  ".join(f"{name} {value}" for name, value in machine.items()))
-    with report.listening(), tempfile.TemporaryDirectory(prefix="yolo-bac-gpu-") as scratch:
-        workplace = Workplace(chosen, data, QUICK if quick else USUAL, Path(scratch))
-        for part in (parity, faults, stopping, speed):
-            with report.checking(part.__name__):
-                part.check(workplace, report)
+    report = Report(seconds)
+    with tempfile.TemporaryDirectory(prefix="yolo-bac-gpu-") as scratch:
+        place = Place(chosen, data, QUICK if quick else USUAL, Path(scratch))
+        click.echo("  ".join(f"{name} {value}" for name, value in place.machine.items()))
+        for check in (parity.check, faults.check_memory, faults.check_stopping, speed.check_network, speed.check_job):
+            with report.checking(check.__name__):
+                check(place, report)
     click.echo(f"\n{'; '.join(report.failures) or 'all checks passed'}, {report.elapsed:.0f} s")
     if path:
-        path.write_text(json.dumps({"machine": machine} | report.to_json(), indent=2) + "\n")
+        path.write_text(json.dumps({"machine": place.machine} | report.to_json(), indent=2) + "\n")
     sys.exit(1 if report.failures else 0)
 
 

@@ -1,69 +1,57 @@
-"""What must not go wrong quietly: memory that runs out, an engine that computes something else."""
+"""What must not go wrong quietly: memory that runs out in a batch, and a signal in the middle of the work."""
 
-from collections.abc import Iterator, Sequence
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from entrypoint.detect.detector import Detector
-from entrypoint.detect.enginechoice import engine_fault
-from entrypoint.engines.base import Engine, Pixels
-from entrypoint.models.network import Network, Output
+from entrypoint.errors import EXIT_SIGNAL
 from entrypoint.values import Failure
-from entrypoint.weights.find import find_weights
-from entrypoint.weights.registry import load_network
 from scripts.gpucheck.architecture import random_network
-from scripts.gpucheck.place import FULL, computing, forget_peaks, loaded
+from scripts.gpucheck.place import FULL, Place
 from scripts.gpucheck.report import Report
-from scripts.gpucheck.workplace import Workplace
 
-SECTION = "faults"
-_LEFT_BYTES = 48 << 20  # of the device's memory, beside what images of a small batch take
-
-
-def check(place: Workplace, report: Report) -> None:
-    """A row for each fault: whether it was noticed, and whether what followed was right."""
-    report.section(SECTION, "Faults that are to be noticed")
-    with computing(FULL):
-        _memory_taken(place, report)
-        weights = find_weights(str(place.weights), ())
-        _wrong_answer(place, report, load_network(weights.path, weights.kind))
+MEMORY, STOPPING = "memory", "stopping"
+_LEFT_BYTES = 48 << 20  # of the device's memory, beside what two images take
+_MOST_SECONDS = 3.0  # from the signal to the end of the process; a node gives ten, or one
+_PATIENCE = 120.0
 
 
-def _memory_taken(place: Workplace, report: Report) -> None:
-    """A batch that does not fit is halved until it does, and gives what it gives with room for all of it."""
+def check_memory(place: Place, report: Report) -> None:
+    """Halve a batch that does not fit, until it does: it gives what it gives with room for all of it."""
+    report.section(MEMORY, "Memory that runs out in a batch")
+    if not place.device.on_gpu:
+        report.row(MEMORY, "left out", {"why": "no GPU"})
+        return
     batch, side = place.amounts.batches[-1], place.amounts.side
-    detector = loaded(random_network("s"), place.device, FULL, place.settings, batch).lanes[0]
     images = list(np.random.default_rng(2).integers(0, 256, (batch, side, side, 3), np.uint8))
-    expected = detector.look(images)
-    counting = _Counting(detector.engine, None if place.device.on_gpu else max(1, batch // 2))
-    detector.engine = counting
-    forget_peaks(place.device)
-    with _taken(place, detector, images):
-        found = detector.look(images)
-    same = sum(_alike(one, other) for one, other in zip(found, expected, strict=True))
-    figures = {
-        "memory": "really taken" if place.device.on_gpu else "played",
-        "batch": batch,
-        "smallest try": min(counting.sizes),
-        "times out of memory": counting.outs,
-        "images as before": same,
-    }
-    report.row(SECTION, "memory that runs out in a batch", figures, same == batch and counting.outs > 0)
+    with FULL.computing():
+        detector = place.loaded(random_network("s"), False, place.settings, batch).lanes[0]
+        expected = [len(found) for found in detector.look(images) if not isinstance(found, Failure)]
+        place.forget_peaks()
+        detector.look(images[:2])
+        with _taken(place):
+            found = [len(one) for one in detector.look(images) if not isinstance(one, Failure)]
+    # Of candidates at the threshold a batch of another size may find others.
+    alike = len(found) == batch and np.allclose(found, expected, rtol=0.02, atol=2)
+    fitting = min(detector.fitting.values(), default=batch)
+    report.row(MEMORY, f"batch of {batch}", {"fits": fitting, "images": len(found)}, bool(alike) and fitting < batch)
 
 
 @contextmanager
-def _taken(place: Workplace, detector: Detector, images: Sequence[NDArray[np.uint8]]) -> Iterator[None]:
-    """The device's memory all but what two images need, for the time of the block."""
-    if not place.device.on_gpu:
-        yield
-        return
-    where = torch.device(str(place.device))
-    detector.look(images[:2])
+def _taken(place: Place) -> Iterator[None]:
+    """Take the device's memory for the time of the block, but for what a batch of two has needed."""
+    where = str(place.device)
     needed = torch.cuda.max_memory_allocated(where) - torch.cuda.memory_allocated(where)
-    forget_peaks(place.device)
+    place.forget_peaks()
     held = []
     with suppress(torch.cuda.OutOfMemoryError):  # what is left is in pieces
         while (free := torch.cuda.mem_get_info(where)[0] - needed - _LEFT_BYTES) > 1 << 20:
@@ -72,58 +60,51 @@ def _taken(place: Workplace, detector: Detector, images: Sequence[NDArray[np.uin
         yield
     finally:
         held.clear()
-        forget_peaks(place.device)
+        place.forget_peaks()
 
 
-class _Counting(Engine):
-    """Another engine, and the sizes of the batches that it was given. `most`: larger ones do not fit."""
-
-    name = "counting"
-
-    def __init__(self, engine: Engine, most: int | None) -> None:
-        self.device, self._engine, self._most = engine.device, engine, most
-        self.sizes: list[int] = []
-        self.outs = 0
-        self.queue = engine.queue  # type: ignore[method-assign]
-
-    def upload(self, images: Sequence[NDArray[np.uint8]]) -> Pixels:
-        self.sizes.append(len(images))
-        return self._engine.upload(images)
-
-    def run(self, pixels: Pixels) -> Sequence[Output]:
-        if self._most is not None and self.sizes[-1] > self._most:
-            raise MemoryError
-        return self._engine.run(pixels)
-
-    def free_cache(self) -> None:
-        self.outs += 1
-        self._engine.free_cache()
-
-
-def _alike(found: NDArray[np.float32] | Failure, expected: NDArray[np.float32] | Failure) -> bool:
-    """Whether as many candidates were found, but for those at the threshold: other batches round otherwise."""
-    if isinstance(found, Failure) or isinstance(expected, Failure):
-        return False
-    return abs(len(found) - len(expected)) <= 2 + 0.02 * len(expected)
-
-
-def _wrong_answer(place: Workplace, report: Report, network: Network) -> None:
-    """The trial that an engine must pass: the honest one passes, one that is off by little in one map does not."""
-    honest = loaded(network, place.device, FULL, place.settings, 1).lanes[0].engine
-    for name, engine, is_right in (("right", honest, True), ("wrong", _Wrong(honest), False)):
-        fault = engine_fault(engine, network)
-        report.row(SECTION, f"an engine that is {name}", {"said": fault or "nothing"}, (fault is None) == is_right)
+def check_stopping(place: Place, report: Report) -> None:
+    """Stop the command with SIGTERM, look at what it left, and let the same command finish."""
+    report.section(STOPPING, "The command: SIGTERM during its work, and the same command again")
+    count, project = max(200, place.amounts.images), place.scratch / "stopped"
+    place.many(count)
+    where = ["--device", str(place.device.number), "--half"] if place.device.on_gpu else ["--device", "cpu"]
+    command = [
+        *(sys.executable, "-m", "entrypoint", "--engine", "torch" if not place.device.on_gpu else "auto", *where),
+        *("--weights", str(place.references[0].settings.weights), "--source", str(place.scratch / f"{count}-images")),
+        *("--imgsz", str(min(place.amounts.side, 320)), "--batch-size", "32", "--project", str(project)),
+        "--no-report",  # which needs what a machine for this check need not have
+    ]
+    with (place.scratch / "stderr").open("w+b") as said:
+        job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        began = time.monotonic()
+        while _records(project) < 3 and job.poll() is None and time.monotonic() - began < _PATIENCE:
+            time.sleep(0.02)
+        stopped = time.monotonic()
+        job.send_signal(signal.SIGTERM)
+        code, seconds, done = job.wait(_PATIENCE), time.monotonic() - stopped, _records(project)
+        figures: dict[str, Any] = {"exit code": code, "seconds": seconds, "done": done, "of": count}
+        passed = code == EXIT_SIGNAL + signal.SIGTERM and seconds < _MOST_SECONDS and 0 < done < count
+        if not passed:
+            said.seek(0)
+            figures["said"] = said.read()[-600:].decode(errors="replace")
+    report.row(STOPPING, "stopped", figures, passed and _status(project).get("state") == "stopped")
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    counts = _status(project).get("counts", {})
+    figures = {"exit code": again.returncode, "done": counts.get("done"), "of them reused": counts.get("reused")}
+    passed = again.returncode == 0 and counts.get("done") == count and counts.get("reused", 0) >= done
+    report.row(STOPPING, "the same command again", figures, passed)
 
 
-class _Wrong(Engine):
-    """Another engine, one of whose outputs is mirrored."""
+def _records(project: Path) -> int:
+    try:
+        return (project / "exp" / "records.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
 
-    name = "wrong"
 
-    def __init__(self, engine: Engine) -> None:
-        self.device, self._engine = engine.device, engine
-        self.upload = engine.upload  # type: ignore[method-assign]
-
-    def run(self, pixels: Pixels) -> list[NDArray[np.float32]]:
-        first, *others = map(np.asarray, self._engine.run(pixels))
-        return [np.ascontiguousarray(first[..., ::-1]), *others]
+def _status(project: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((project / "exp" / "status.json").read_bytes()))
+    except (OSError, ValueError):
+        return {}

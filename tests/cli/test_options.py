@@ -213,7 +213,6 @@ def test_the_identity_of_a_run_holds_every_option_that_decides_its_results() -> 
         "iou_thres": 0.45,
         "max_det": 1000,
         "half": False,
-        "gpu_jpeg": False,
         "engine": "auto",
         "classes": ["0"],
         "agnostic_nms": False,

@@ -15,6 +15,7 @@ from entrypoint.detect.views import View
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU
+from entrypoint.log import LOG
 from entrypoint.sources.decode import decode_image
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detections, Failure
@@ -60,10 +61,27 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch, er
     whole = detect(subject, box, [image] * 5)
     tried = limit_batches(monkeypatch, 2, error)
     halved = detect(subject, box, [image] * 5)
-    assert tried == [5, 2, 3, 1, 2]
+    assert tried == [5, 2, 2, 1]
     for a, b in zip(whole, halved, strict=True):
         assert isinstance(a, Detections) and isinstance(b, Detections) and len(a) == len(b) == 3
         np.testing.assert_allclose(a.xyxy, b.xyxy, atol=1e-3)
+
+
+def test_how_many_fit_is_remembered_for_a_shape(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(LOG, "propagate", True)
+    monkeypatch.setattr(TorchEngine, "held_by_others", lambda self: "other processes hold 9.8 of its 15.8 GB")
+    subject = detector()
+    tried = limit_batches(monkeypatch, 2, torch.OutOfMemoryError("CUDA out of memory"))
+    for sides in ((64, 96), (64, 96), (96, 64)):
+        subject.look([np.zeros((*sides, 3), np.uint8)] * 8)
+    assert tried == [8, 4, 2, 2, 2, 2, *(2, 2, 2, 2), 8, 4, 2, 2, 2, 2]
+    first, *_ = (entry.getMessage() for entry in caplog.records)
+    assert first == (
+        "8 images of 64 × 96 do not fit into the memory of cpu (other processes hold 9.8 of its 15.8 GB) together: "
+        "going on with 4"
+    )
 
 
 def test_an_image_that_does_not_fit_alone_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,18 +13,20 @@ import pytest
 from torch import nn
 
 from entrypoint.detect import loading, nms
-from entrypoint.detect.enginechoice import gpu_fault
+from entrypoint.detect.enginechoice import cpu_engine, gpu_fault
 from entrypoint.engines.onnx import OnnxEngine
 from entrypoint.engines.torch import TorchEngine
-from entrypoint.errors import ResourceError
+from entrypoint.errors import ResourceError, UsageError
 from entrypoint.host import limits, memory
 from entrypoint.host.device import CPU
 from entrypoint.models.graph import Graph, Node
 from entrypoint.settings import Settings
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
+from entrypoint.weights.onnxfile.load import load_onnx
 from tests.classic import save_classic, tiny_model, tiny_names
 from tests.conftest import ROOT, Ended, records
+from tests.exports import YOLOV5, Decoded, demo_model, export_onnx
 
 Run = Callable[..., Ended]
 
@@ -157,6 +159,7 @@ from entrypoint.host.device import CPU
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
+from entrypoint.weights.onnxfile.load import load_onnx
 torch.set_num_threads(1)
 engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).graph, CPU)
 thread = threading.Thread(target=lambda: engine.run(numpy.zeros((1, 3, 320, 320), numpy.float32)))
@@ -214,8 +217,17 @@ def test_a_gpu_that_computes_something_else_is_not_trusted(monkeypatch: pytest.M
     assert gpu_fault(network, CPU, Settings()) is None
     monkeypatch.setattr(TorchEngine, "run", lambda self, pixels: [np.asarray(one) + 1 for one in honest(self, pixels)])
     assert gpu_fault(network, CPU, Settings()) == "it computes something else"
-    with pytest.raises(ResourceError, match="--device 0: it computes something else; use another GPU"):
+    with pytest.raises(ResourceError, match="--device 0: it computes something else; or use another GPU"):
         gpu_fault(network, CPU, Settings(device="0"))
+
+
+def test_an_export_that_pytorch_stumbles_over_gives_way(tmp_path: Path) -> None:
+    network = load_onnx(export_onnx(Decoded(demo_model()), tmp_path / "export", YOLOV5))
+    next(node for node in network.graph.nodes if node.op == "MaxPool").attributes["unheard_of"] = 1
+    fault = gpu_fault(network, CPU, Settings())
+    assert fault and fault.startswith("PyTorch does not compute this export: ") and "bring the .pt file" in fault
+    with pytest.raises(UsageError, match="--engine torch: PyTorch does not compute this export"):
+        cpu_engine(network, Settings(engine="torch"), 1)
 
 
 def test_an_operation_that_pytorch_lacks_is_a_reason_against_a_gpu() -> None:

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from entrypoint.engines.onnx import OnnxEngine
+from entrypoint.engines.operations import UnknownOperationError
 from entrypoint.engines.protobuf import serialised
-from entrypoint.engines.torch import TorchEngine, UnknownOperationError
+from entrypoint.engines.torch import TorchEngine
 from entrypoint.host.device import CPU
 from entrypoint.models import operations, windows
 from entrypoint.models.graph import Graph, Node, Value

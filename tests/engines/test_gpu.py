@@ -110,4 +110,18 @@ def test_the_batch_is_what_fits_into_free_gpu_memory(
     graph = Graph({PIXELS: ("batch", 3, "height", "width")}, outputs=[PIXELS])
     assert TorchEngine(graph, device(8, 0)).batch_size(lambda: tried.append(1), 32, 2) == batch
     assert tried == [1]
+    assert TorchEngine(graph, CPU).held_by_others() == ""
     assert TorchEngine(graph, CPU).batch_size(lambda: tried.append(2), 1, 1) == 1 and tried == [1]
+
+
+@pytest.mark.parametrize(
+    ("free", "said"),
+    [(12 << 30, ""), (2 << 30, "other processes hold 9.9 of its 17.2 GB")],
+    ids=["ours alone", "others, too"],
+)
+def test_memory_that_other_processes_hold_is_told(monkeypatch: pytest.MonkeyPatch, free: int, said: str) -> None:
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 16 << 30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 4 << 30)
+    graph = Graph({PIXELS: ("batch", 3, "height", "width")}, outputs=[PIXELS])
+    assert TorchEngine(graph, device(8, 0)).held_by_others() == said

@@ -7,20 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
-from entrypoint.host.device import CPU
 from entrypoint.models.yolov5.network import YoloV5
-from entrypoint.sources.decode import decode_image
 from entrypoint.sources.samples import DEMO_SCENES, DEMO_WEIGHTS
 from entrypoint.values import Detection, Record
 from scripts.gpucheck.architecture import SIZES, random_network
-from scripts.gpucheck.matching import Difference
+from scripts.gpucheck.parity import Difference
 from scripts.gpucheck.report import Report
-from scripts.gpucheck.speed import jpeg_on_device
-from scripts.gpucheck.workplace import QUICK, Workplace
 from tests.conftest import ROOT, records, start
 
 # What cannot be imported there, beside whatever else is not named: all that the locks have but these five.
@@ -94,28 +88,16 @@ def test_it_runs_to_its_end_with_pytorch_opencv_numpy_and_click(
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=bare, cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     report = json.loads((tmp_path / "report.json").read_bytes())
-    assert report["passed"] and not report["failures"] and not report["skipped"] and not report["warnings"]
-    sections = ("parity", "faults", "stopping", "network", "job", "lanes", "stages")
-    assert all(report[section] for section in sections)
-    precisions = {row["what"].rpartition(", default")[0] for row in report["parity"]}
+    assert report["passed"] and not report["failures"] and not report["skipped"]
+    precisions = {row["what"].rpartition(", batch")[0] for row in report["parity"]}
     assert precisions == {"FP32, TF32 off", "FP32 as PyTorch has it", "FP16"}
     assert all(row["expected"] > 10 and not row["lost"] for row in report["parity"])
-    assert [row["passed"] for row in report["faults"]] == [True] * 3
-    assert all(row["images/s"] > 0 for row in report["job"])
-    assert [row["left out"] for row in report["jpeg"]] == ["No module named 'PIL'"]
+    assert report["memory"] == [{"what": "left out", "why": "no GPU"}]
+    assert [row["passed"] for row in report["stopping"]] == [True] * 2
+    assert all(row["1"] > 0 and row["2"] > 0 for row in report["network"]) and report["network"]
+    assert all(row["images/s"] > 0 for row in report["job"]) and report["job"]
     assert "all checks passed" in ended.stdout
-
-
-def test_jpeg_images_are_decoded_by_the_host_and_on_the_device(tmp_path: Path) -> None:
-    (tmp_path / "data" / "images").mkdir(parents=True)
-    for scene in DEMO_SCENES.iterdir():
-        image = decode_image(scene.read_bytes())
-        assert isinstance(image, np.ndarray)
-        cv2.imwrite(str(tmp_path / "data" / "images" / f"{scene.stem}.jpg"), image)
-    report = Report(100)
-    jpeg_on_device(Workplace(CPU, tmp_path / "data", QUICK, tmp_path), report, "n", random_network("n"))
-    (row,) = report.sections["jpeg"]
-    assert row["trial"] == "agrees" and min(row["by the host, images/s"], row["there, images/s"]) > 0
+    assert len(ended.stdout.splitlines()) < 40
 
 
 def test_without_a_gpu_it_says_so(bare: dict[str, str], material: Path) -> None:

@@ -140,6 +140,28 @@ def test_an_allocation_beyond_the_limit_fails_and_is_known_for_what_it_is() -> N
     subprocess.run([sys.executable, "-c", GUARDED], check=True, cwd=ROOT)
 
 
+MAPPED = """
+import mmap, sys
+from entrypoint.host import limits, memory
+limits.memory_limit = lambda: memory._status("RssAnon") + (300 << 20)
+if sys.argv[1] == "late":
+    memory.guard()
+held = mmap.mmap(-1, 4 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # as CUDA: mapped, and not used
+memory.guard()
+bytearray(100 << 20)
+try:
+    bytearray(400 << 20)
+except MemoryError:
+    print("guarded")
+"""
+
+
+@pytest.mark.parametrize(("when", "said"), [("early", "guarded\n"), ("late", "")])
+def test_what_is_mapped_before_the_guard_does_not_count(when: str, said: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", MAPPED, when], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (ended.stdout, ended.returncode == 0) == (said, when == "early")
+
+
 BY_HOST = """
 import sys
 from pathlib import Path

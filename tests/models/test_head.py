@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.engines.ongpu import OnGpu
+from entrypoint.engines.torch import DeviceTensor
 from entrypoint.models.network import cells_above
 
 
@@ -33,7 +33,7 @@ def test_both_ways_keep_what_is_above(
     ]
     output = raw.reshape(images, anchors * values, 1, cells)
     for *places, logits in (
-        OnGpu(output).cells_above(anchors, 4, least),
+        DeviceTensor(output).cells_above(anchors, 4, least),
         cells_above(output.numpy(), anchors, 4, least),
     ):
         assert logits.dtype == np.float32 and logits.shape == (len(expected), values)

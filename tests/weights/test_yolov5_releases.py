@@ -9,6 +9,7 @@ import torch
 from entrypoint.weights.checkpoint import load_checkpoint
 from entrypoint.weights.inspect import inspect
 from tests import yolov5
+from tests.pretendgpu import assert_runs_on_gpus
 from tests.weights.test_layers import everything
 
 RELEASES = ("v1.0", "v2.0", "v3.0", "v3.1", "v4.0", "v5.0", "v6.0", "v6.1", "v6.2", "v7.0")
@@ -55,5 +56,6 @@ def test_a_checkpoint_of_the_release(tmp_path: Path, release: str, plan: str) ->
     np.testing.assert_allclose(found[..., 4:], expected[..., 4:], atol=1e-4)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found[..., :4], expected[..., :4], rtol=1e-4, atol=2e-2)
+    assert_runs_on_gpus(network)
     facts = inspect(weights)
     assert (facts.family, facts.classes, facts.stride, facts.fault) == ("YOLOv5", network.names, 32, None)

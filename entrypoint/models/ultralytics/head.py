@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from entrypoint.models import operations as ops
 from entrypoint.models.graph import Value
-from entrypoint.models.network import Candidates, Cells, Output, cells_above, labels_of
+from entrypoint.models.network import Candidates, Output, cells_above, labels_of
 from entrypoint.models.sigmoid import ROUNDING, logit, sigmoid
 from entrypoint.models.ultralytics.operations import highest
 
@@ -42,7 +42,7 @@ class Head:
         """
         least = logit(threshold) - ROUNDING
         levels = [(number, output) for number, output in enumerate(maps) if output is not None]
-        found = [self._above(output, least) for _, output in levels]
+        found = [cells_above(output, 1, _BEST, least) for _, output in levels]
         image, _, cell, values = map(np.concatenate, zip(*found, strict=True))
         which = np.array([(number, output.shape[3]) for number, output in levels])
         number, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
@@ -58,10 +58,6 @@ class Head:
             cell, label = labels_of(scores, threshold, multi_label)
         rows = np.concatenate((places[cell], scores[cell, label, None], label[:, None]), 1, dtype=np.float32)
         return image[cell], rows
-
-    def _above(self, output: Output, least: float) -> Cells:
-        sought = 1, _BEST, least
-        return cells_above(output, *sought) if isinstance(output, np.ndarray) else output.cells_above(*sought)
 
     def _boxes(self, centre: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """x1, y1, x2, y2 in cells, (n, 4)."""

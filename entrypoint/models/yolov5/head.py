@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from entrypoint.models.network import Candidates, Output, cells_of_each, labels_of
+from entrypoint.models.network import Candidates, Output, cells_above, labels_of
 from entrypoint.models.sigmoid import ROUNDING, logit, sigmoid
 
 _OBJECTNESS = 4  # its place among the values of an anchor
@@ -30,7 +30,7 @@ class Head:
         """
         least = logit(threshold) - ROUNDING
         levels = [(level, output) for level, output in enumerate(maps) if output is not None]
-        found = cells_of_each([output for _, output in levels], self.anchors.shape[1], _OBJECTNESS, least)
+        found = [cells_above(output, self.anchors.shape[1], _OBJECTNESS, least) for _, output in levels]
         image, anchor, cell, logits = map(np.concatenate, zip(*found, strict=True))
         which = np.array([(level, output.shape[3]) for level, output in levels])
         level, width = which.repeat([len(cells) for _, _, cells, _ in found], 0).T
