@@ -295,10 +295,10 @@ def test_a_hangup_is_survived_under_nohup(tmp_path: Path, ignored: bool, code: i
 def test_a_full_disk_ends_the_run_whatever_waits(tmp_path: Path) -> None:
     """Images outweigh their budget at once, so threads wait at its gate when the first result cannot be written."""
     code = (
-        "import sys; from entrypoint.cli import command; from entrypoint.run import job\n"
+        "from entrypoint.cli import command; from entrypoint.host import memory; from entrypoint.run import job\n"
         "from entrypoint.errors import OutputError\n"
         "def full(*args): raise OutputError('no space left')\n"
-        "job.memory.waiting_bytes = lambda *_: 1\n"
+        "memory.waiting_bytes = lambda *_: 1\n"
         "job.Results.finish = full\n"
         "command.main()"
     )
