@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _EXIF, _GPS = 0x8769, 0x8825
-_ORIENTATION, _UPRIGHT = 0x0112, 1
-_ORIENTATION_BYTES = (b"\x01\x12", b"\x12\x01")
-_YCBCR, _COMPONENTS = 1, {1, 2, 3}  # Adobe's number for how colours are stored, and what JFIF calls the components
 _DATE_TIME, _DATE_TIME_ORIGINAL = 0x0132, 0x9003
 _LATITUDE_SIDE, _LATITUDE, _LONGITUDE_SIDE, _LONGITUDE = 1, 2, 3, 4
 _DAMAGED = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from entrypoint.evaluate.boxes import pairwise_iou
 from entrypoint.values import Detection, Record
 from entrypoint.weights.find import find_weights
 from entrypoint.weights.registry import load_network
@@ -96,14 +97,9 @@ def _compare(place: Place, precision: Precision, reference: Reference, batch: in
 
 def _best(ours: Iterable[Detection], theirs: dict[str, Any]) -> Detection | None:
     """Return the detection of the same class that overlaps it most."""
-    alike = [(_iou(one.box, theirs["box"]), one) for one in ours if one.class_id == theirs["class"]]
-    iou, best = max(alike, key=lambda pair: (pair[0], pair[1].confidence), default=(0.0, None))
+    alike = [one for one in ours if one.class_id == theirs["class"]]
+    if not alike:
+        return None
+    (overlaps,) = pairwise_iou(np.array([theirs["box"]], np.float64), np.array([one.box for one in alike])).tolist()
+    iou, best = max(zip(overlaps, alike, strict=True), key=lambda pair: (pair[0], pair[1].confidence))
     return best if iou >= _SAME_IOU else None
-
-
-def _iou(box: Sequence[float], other: Sequence[float]) -> float:
-    wide = min(box[2], other[2]) - max(box[0], other[0])
-    high = min(box[3], other[3]) - max(box[1], other[1])
-    shared = max(0.0, wide) * max(0.0, high)
-    areas = sum((one[2] - one[0]) * (one[3] - one[1]) for one in (box, other))
-    return shared / (areas - shared) if areas > shared else 1.0

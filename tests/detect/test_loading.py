@@ -159,7 +159,6 @@ from entrypoint.host.device import CPU
 from entrypoint.engines.torch import TorchEngine
 from entrypoint.sources.samples import DEMO_WEIGHTS
 from entrypoint.weights.checkpoint import load_checkpoint
-from entrypoint.weights.onnxfile.load import load_onnx
 torch.set_num_threads(1)
 engine = TorchEngine(load_checkpoint(DEMO_WEIGHTS).graph, CPU)
 thread = threading.Thread(target=lambda: engine.run(numpy.zeros((1, 3, 320, 320), numpy.float32)))
